@@ -1,0 +1,169 @@
+"""The Batch Processing V2 API, call by call."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_sentinelhub.client.auth import shared_token_source
+from airflow_provider_sentinelhub.client.errors import AuthenticationError, GarbledReplyError, NotFoundError
+from airflow_provider_sentinelhub.client.http import Call, Http
+from airflow_provider_sentinelhub.client.models import BatchRequest, TilingGrid
+from airflow_provider_sentinelhub.client.retries import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_sentinelhub.client.deployments import Credentials, Deployment
+
+# For this long after a create the service may not know the new request yet (seen in the wild: up to minutes).
+NEW_REQUEST_GRACE = 180.0
+_NEW_REQUEST_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+
+class BatchClient:
+    """A Sentinel Hub account's batch requests and tiling grids. Safe to share between threads.
+
+    Every method raises `TransportError` or `ApiError`; calls that may happen twice without harm are repeated
+    as ``backoff`` says, a create only after an error that proves that nothing was created.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        credentials: Credentials,
+        *,
+        backoff: Backoff | None = None,
+        timeout: tuple[float, float] | None = None,
+    ) -> None:
+        self.deployment = deployment
+        self.backoff = backoff or Backoff()
+        self._http = Http(timeout) if timeout else Http()
+        self._tokens = shared_token_source(deployment.token_url, credentials)
+        self._created: dict[str, float] = {}
+
+    def create(self, definition: Mapping[str, Any]) -> BatchRequest:
+        """Create a batch request from its wire form. Costs nothing until it is started.
+
+        `LostReplyError` or `ServerError` leave open whether the request exists: look for it before creating
+        another one.
+        """
+        body = self._call("Creating a batch request", "POST", "/process", json=definition, safe=False)
+        request = BatchRequest.from_wire(body)
+        self._created[request.id] = time.monotonic()
+        return request
+
+    def get(self, request_id: str) -> BatchRequest:
+        """Read a batch request."""
+        what = f"Reading batch request {request_id}"
+        body = self._of_request(request_id, lambda: self._call(what, "GET", _path(request_id)))
+        request = BatchRequest.from_wire(body)
+        if request.id != request_id:
+            raise GarbledReplyError(f"{what}: the answer is about {request.id}.")
+        return request
+
+    def iter_requests(
+        self, *, sort: str = "created:desc", search: str | None = None, page_size: int | None = None
+    ) -> Iterator[BatchRequest]:
+        """Go through the account's batch requests, page by page as they are needed, newest first.
+
+        ``sort`` is ``created``, ``created:desc``, ``status`` or ``status:desc``. ``search`` (words) is known
+        to CDSE only; other deployments ignore it.
+        """
+        params = {"sort": sort, **({"search": search} if search else {})}
+        for item in self._pages("Listing batch requests", "/process", params, page_size):
+            yield BatchRequest.from_wire(item)
+
+    def update_description(self, request_id: str, description: str) -> None:
+        """Change a batch request's description, the only part that can be changed."""
+        what = f"Describing batch request {request_id}"
+        change = {"description": description}
+        self._of_request(request_id, lambda: self._call(what, "PUT", _path(request_id), json=change))
+
+    def analyse(self, request_id: str) -> None:
+        """Ask for the analysis: the evalscript is checked and the list of tiles laid on the bucket. Free."""
+        self._act("Analysing", request_id, "analyse")
+
+    def start(self, request_id: str) -> None:
+        """Ask for processing: this is what is paid for. Analyses first where that has not been done."""
+        self._act("Starting", request_id, "start")
+
+    def stop(self, request_id: str) -> None:
+        """Ask for processing to stop: delivered tiles stay and are paid; no restart for 30 minutes."""
+        self._act("Stopping", request_id, "stop")
+
+    def iter_tiling_grids(self) -> Iterator[TilingGrid]:
+        """Go through the tiling grids that the deployment offers."""
+        for item in self._pages("Listing tiling grids", "/tilinggrids", {}):
+            yield TilingGrid.from_wire(item)
+
+    def get_tiling_grid(self, grid_id: int) -> TilingGrid:
+        """Read one tiling grid."""
+        return TilingGrid.from_wire(
+            self._call(f"Reading tiling grid {grid_id}", "GET", f"/tilinggrids/{int(grid_id)}")
+        )
+
+    def check(self) -> None:
+        """Make sure that the credentials work and may use Batch Processing; raises what is wrong."""
+        next(self.iter_requests(page_size=1), None)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._http.close()
+
+    def _act(self, doing: str, request_id: str, action: str) -> None:
+        what = f"{doing} batch request {request_id}"
+        path = f"{_path(request_id)}/{action}"
+        self._of_request(request_id, lambda: self._call(what, "POST", path, safe=False))
+
+    def _call(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+        safe: bool = True,
+    ) -> Any:
+        call = Call(what, method, self.deployment.batch_url + path, params=params, json=json, safe=safe)
+
+        token = self._tokens.token(self._http, self.backoff)
+        try:
+            return self.backoff.call(lambda: self._http.send(call, token), safe=safe)
+        except AuthenticationError:
+            # The service may have forgotten a token before its time: once more, with a fresh one.
+            fresh = self._tokens.token(self._http, self.backoff, refused=token)
+            return self.backoff.call(lambda: self._http.send(call, fresh), safe=safe)
+
+    def _of_request(self, request_id: str, call: Callable[[], Any]) -> Any:
+        """Call, and call again while the service does not know yet what this client has just created."""
+        pauses = iter(_NEW_REQUEST_PAUSES)
+        while True:
+            try:
+                return call()
+            except NotFoundError:
+                age = time.monotonic() - self._created.get(request_id, -NEW_REQUEST_GRACE)
+                if age >= NEW_REQUEST_GRACE:
+                    raise
+                time.sleep(next(pauses, _NEW_REQUEST_PAUSES[-1]))
+
+    def _pages(
+        self, what: str, path: str, params: Mapping[str, str], page_size: int | None = None
+    ) -> Iterator[Any]:
+        query = dict(params, **({"count": str(page_size)} if page_size else {}))
+        while True:
+            page = self._call(what, "GET", path, params=query)
+            if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+                raise GarbledReplyError(f"{what}: the answer is not a page of results.")
+            yield from page["data"]
+            # By token and never by the link's URL: its host and path scheme may not be ours.
+            token = (page.get("links") or {}).get("nextToken")
+            if not token or not page["data"] or token == query.get("viewtoken"):
+                return
+            query["viewtoken"] = str(token)
+
+
+def _path(request_id: str) -> str:
+    return f"/process/{quote(request_id, safe='')}"

@@ -1,0 +1,104 @@
+"""What a batch request's status means for somebody who waits: the only place where statuses are weighed."""
+
+from __future__ import annotations
+
+from airflow_provider_sentinelhub.client.errors import (
+    BatchError,
+    BatchFailedError,
+    BatchOutOfPuError,
+    BatchStoppedByUserError,
+    BatchStoppedError,
+    BatchUnhealthyError,
+    DefinitionError,
+    Fault,
+    UnknownStatusError,
+)
+from airflow_provider_sentinelhub.client.models import BatchRequest, BatchStatus
+
+# Good statuses in the order in which a request goes through them. An analysis that finds nothing left to do
+# ends in DONE, so that a request may skip the steps between.
+_LIFE = (
+    BatchStatus.CREATED,
+    BatchStatus.ANALYSING,
+    BatchStatus.ANALYSIS_DONE,
+    BatchStatus.PROCESSING,
+    BatchStatus.DONE,
+)
+TARGETS = (BatchStatus.ANALYSIS_DONE, BatchStatus.DONE)
+
+_STOPPED: dict[str, type[BatchStoppedError]] = {
+    "USER_ACTION": BatchStoppedByUserError,
+    "OUT_OF_PU": BatchOutOfPuError,
+    "UNHEALTHY": BatchUnhealthyError,
+}
+
+
+def target(status: str) -> BatchStatus:
+    """Read a status that can be waited for; raises `DefinitionError` for any other."""
+    if status not in [str(known) for known in TARGETS]:
+        fault = Fault("target_status", f"{status!r} cannot be waited for", "Choose ANALYSIS_DONE or DONE")
+        raise DefinitionError([fault], subject="wait")
+    return BatchStatus(status)
+
+
+def reached(request: BatchRequest, goal: BatchStatus) -> bool:
+    """Whether the request is at ``goal`` or at a later good status: False is "not yet".
+
+    Raises the `BatchError` that names the ending when the goal cannot be reached any more.
+    """
+    ending = ending_error(request)
+    if ending is not None:
+        raise ending
+    return request.status in _LIFE and _LIFE.index(request.status) >= _LIFE.index(goal)
+
+
+def ending_error(request: BatchRequest) -> BatchError | None:
+    """Name the bad ending that a request has come to; None while it lives and when it is DONE."""
+    because = f": {request.error}" if request.error else ""
+    if request.status is BatchStatus.FAILED:
+        # Nothing is spent before processing begins.
+        phase = "processing" if request.cost_pu else "analysis"
+        return BatchFailedError(request.id, f"FAILED in {phase}{because or ', no reason given'}.")
+    if request.status is BatchStatus.STOPPED and request.user_action != "START":
+        kind = _STOPPED.get(request.stopped_reason, BatchStoppedError)
+        reason = request.stopped_reason or "no reason given"
+        return kind(request.id, f"was STOPPED ({reason}){because}, {request.progress}.")
+    if request.status is BatchStatus.UNKNOWN:
+        return UnknownStatusError(request.id, f"has the status {request.raw_status!r}, which is not known.")
+    return None
+
+
+def idle(request: BatchRequest) -> str | None:
+    """Say what a request lacks when nobody has asked for its next step; None while it moves or has ended."""
+    if request.status is BatchStatus.CREATED and request.user_action in ("", "NONE"):
+        return "created, but neither analysed nor started"
+    if request.status is BatchStatus.ANALYSIS_DONE and request.user_action != "START":
+        return "analysed, but not started"
+    return None
+
+
+def started(request: BatchRequest) -> bool:
+    """Whether the request has been started, so that a start is not needed and not to be repeated."""
+    if request.status is BatchStatus.STOPPED:
+        return request.user_action == "START"
+    return request.user_action == "START" or request.status in (BatchStatus.PROCESSING, BatchStatus.DONE)
+
+
+def stopped(request: BatchRequest) -> bool:
+    """Whether the request no longer runs, or was told to stop."""
+    if request.status is BatchStatus.STOPPED:
+        return request.user_action != "START"
+    return request.user_action == "STOP" or request.status in (BatchStatus.DONE, BatchStatus.FAILED)
+
+
+def stoppable(request: BatchRequest) -> bool:
+    """Whether the service accepts a stop now: not before the request has moved."""
+    return request.status in (BatchStatus.ANALYSING, BatchStatus.ANALYSIS_DONE, BatchStatus.PROCESSING)
+
+
+def analysed(request: BatchRequest) -> bool:
+    """Whether the analysis has been asked for or done."""
+    return request.user_action in ("ANALYSE", "START") or request.status not in (
+        BatchStatus.CREATED,
+        BatchStatus.UNKNOWN,
+    )

@@ -1,0 +1,1 @@
+"""Hooks: they turn an Airflow connection into a client or a bucket, and do nothing else."""

@@ -1,0 +1,71 @@
+"""From an Airflow connection of type ``aws`` to the bucket that batch requests are delivered to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_sentinelhub.client.definition import BucketKeys
+from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+
+def bucket_client(aws_conn_id: str) -> S3Client:
+    """Return the S3 client of an AWS connection, its endpoint and region included."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    client: S3Client = S3Hook(aws_conn_id=aws_conn_id).get_conn()
+    return client
+
+
+def delivery_keys(aws_conn_id: str) -> BucketKeys:
+    """Return the keys of an AWS connection, to be handed to Sentinel Hub for its delivery.
+
+    Raises `DefinitionError` for credentials that cannot be handed over: none, or temporary ones.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    remedy = "Use an AWS connection with a key pair of its own, or iam_role_arn"
+    hook = S3Hook(aws_conn_id=aws_conn_id)
+    if hook.get_session().get_credentials() is None:
+        fault = Fault("delivery_aws_conn_id", f"connection {aws_conn_id!r} holds no keys", remedy)
+        raise DefinitionError([fault])
+    found = hook.get_credentials()
+    if found.token or not found.access_key or not found.secret_key:
+        fault = Fault(
+            "delivery_aws_conn_id",
+            f"the credentials of connection {aws_conn_id!r} are temporary, which Sentinel Hub cannot take",
+            remedy,
+        )
+        raise DefinitionError([fault])
+    return BucketKeys(found.access_key, found.secret_key)
+
+
+def bucket_faults(aws_conn_id: str, url: str) -> Iterator[Fault]:
+    """Ask for the bucket that ``url`` names, and say what is wrong with it or with the rights on it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket = url.removeprefix("s3://").split("/")[0]
+    try:
+        bucket_client(aws_conn_id).head_bucket(Bucket=bucket)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in ("404", "NoSuchBucket"):
+            yield Fault("delivery_url", f"there is no bucket {bucket!r}", "Create it, or mend its name")
+        elif code in ("403", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"):
+            yield Fault(
+                "delivery_aws_conn_id",
+                f"connection {aws_conn_id!r} has no rights on bucket {bucket!r} ({code})",
+                "Check its keys, and allow them s3:ListBucket, s3:GetObject and s3:PutObject there",
+            )
+        else:
+            yield Fault("delivery_url", f"bucket {bucket!r} answers {code}", "Check its name and region")
+    except BotoCoreError as error:
+        yield Fault(
+            "delivery_aws_conn_id",
+            f"the storage of connection {aws_conn_id!r} cannot be reached ({type(error).__name__})",
+            "Check the connection's endpoint_url and region_name",
+        )

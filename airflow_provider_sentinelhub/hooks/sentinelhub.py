@@ -1,0 +1,108 @@
+"""From an Airflow connection of type ``sentinelhub`` to a client."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault, SentinelHubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_sentinelhub.client.batch import BatchClient
+    from airflow_provider_sentinelhub.client.retries import Backoff
+
+
+class SentinelHubHook(BaseHook):
+    """A client for the account that an Airflow connection names.
+
+    The connection's login is the OAuth client id, its password the client secret. Its extra fields are
+    ``deployment`` (``aws-eu``, the default, ``aws-us-west``, ``cdse`` or ``custom``), ``base_url`` and
+    ``token_url`` (for ``custom``) and ``path_scheme`` (``new``, the default, or ``old``).
+
+    :param sentinelhub_conn_id: the Airflow connection.
+    :param backoff: how often and after what pauses a call is repeated.
+    """
+
+    conn_name_attr = "sentinelhub_conn_id"
+    default_conn_name = "sentinelhub_default"
+    conn_type = "sentinelhub"
+    hook_name = "Sentinel Hub"
+
+    def __init__(
+        self, sentinelhub_conn_id: str = default_conn_name, *, backoff: Backoff | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self._backoff = backoff
+
+    @cached_property
+    def client(self) -> BatchClient:
+        """The client; made at first use. Raises `DefinitionError` for a connection that cannot work."""
+        return client_of(self.get_connection(self.sentinelhub_conn_id), self._backoff)
+
+    def get_conn(self) -> BatchClient:
+        """Return the client."""
+        return self.client
+
+    async def aget_conn(self) -> BatchClient:
+        """Return the client from within an event loop, which the look-up of the connection does not block."""
+        return client_of(await self.aget_connection(self.sentinelhub_conn_id), self._backoff)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Fetch a token and ask for the account's batch requests; says what is wrong, if anything."""
+        from airflow_provider_sentinelhub.client.retries import Backoff
+
+        try:
+            # Somebody is waiting at a form: one try, no pauses.
+            self._backoff = Backoff(attempts=1)
+            self.client.check()
+        except SentinelHubError as error:
+            return False, str(error)
+        finally:
+            self.__dict__.pop("client", None)
+        return True, "Connected: the credentials are good and the account may use Batch Processing."
+
+
+def client_of(connection: Connection, backoff: Backoff | None = None) -> BatchClient:
+    """Make the client that a connection describes; raises `DefinitionError` that names every fault in it."""
+    from airflow_provider_sentinelhub.client.batch import BatchClient
+    from airflow_provider_sentinelhub.client.deployments import Credentials, deployment
+
+    subject = f"connection {connection.conn_id!r}"
+    extra = connection.extra_dejson
+    faults = []
+    if not connection.login:
+        faults.append(Fault("login", "is missing", "Give the OAuth client's id"))
+    if not connection.password:
+        faults.append(Fault("password", "is missing", "Give the OAuth client's secret"))
+    try:
+        found = deployment(
+            extra.get("deployment"),
+            base_url=extra.get("base_url"),
+            token_url=extra.get("token_url"),
+            path_scheme=extra.get("path_scheme"),
+        )
+    except DefinitionError as error:
+        raise DefinitionError([*faults, *error.faults], subject) from None
+    if faults:
+        raise DefinitionError(faults, subject)
+    return BatchClient(found, Credentials(connection.login or "", connection.password or ""), backoff=backoff)
+
+
+@contextmanager
+def failing_for_good() -> Iterator[None]:
+    """Turn an error that no retry can help into Airflow's `AirflowFailException`, its name kept in front."""
+    try:
+        yield
+    except SentinelHubError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error

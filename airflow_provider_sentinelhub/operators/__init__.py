@@ -1,0 +1,1 @@
+"""Operators: they act on batch requests."""

@@ -1,0 +1,1 @@
+"""Sensors: they look at batch requests and their deliveries."""

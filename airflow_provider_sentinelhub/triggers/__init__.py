@@ -1,0 +1,1 @@
+"""Triggers: they wait, and do nothing else."""
