@@ -73,7 +73,7 @@ with DAG(
     start_date=pendulum.datetime(2020, 7, 1, tz="UTC"),
     catchup=False,
     tags=["example", "sentinelhub"],
-    params={"delivery_url": "s3://sandbox/ndvi"},
+    params={"delivery_url": "s3://sandbox/ndvi", "resolution": 10},
     doc_md=__doc__,
 ) as dag:
     create = SentinelHubCreateBatchOperator(
@@ -84,33 +84,32 @@ with DAG(
         time_range=("2020-07-01", "2020-07-31"),
         outputs=["NDVI", "data_mask"],
         tiling_grid_id=1,
-        resolution=10,
+        resolution="{{ params.resolution }}",
         buffer=(50, 50),
         delivery_url="{{ params.delivery_url }}",
         delivery_aws_conn_id="aws_default",
         description="NDVI of crop fields, {{ run_id }}",
     )
-    request_id = str(create.output)
 
-    analyse = SentinelHubAnalyseBatchOperator(task_id="analyse", request_id=request_id)
+    analyse = SentinelHubAnalyseBatchOperator(task_id="analyse", request_id=create.output)
     wait_for_analysis = SentinelHubBatchSensor(
         task_id="wait_for_analysis",
-        request_id=request_id,
+        request_id=create.output,
         target_status="ANALYSIS_DONE",
         poll_interval=5,
         timeout=timedelta(hours=1).total_seconds(),
         deferrable=True,
     )
-    start = SentinelHubStartBatchOperator(task_id="start", request_id=request_id)
+    start = SentinelHubStartBatchOperator(task_id="start", request_id=create.output)
     wait_for_processing = SentinelHubBatchSensor(
         task_id="wait_for_processing",
-        request_id=request_id,
+        request_id=create.output,
         target_status="DONE",
         poll_interval=5,
         timeout=timedelta(days=1).total_seconds(),
         deferrable=True,
     )
-    tiles = SentinelHubTilesSensor(task_id="tiles", request_id=request_id, deferrable=True)
+    tiles = SentinelHubTilesSensor(task_id="tiles", request_id=create.output, deferrable=True)
 
     create >> analyse >> wait_for_analysis >> start >> wait_for_processing >> tiles
-    print_table(mean_ndvi.expand(tile=tiles.output))  # type: ignore[arg-type]
+    print_table(mean_ndvi.expand(tile=tiles.output))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.client.errors import (
     BatchExpiredError,
-    IllegalActionError,
+    InvalidRequestError,
     LostReplyError,
     NotFoundError,
     ServerError,
@@ -82,7 +82,7 @@ def _ensure(
         return request
     try:
         act(request.id)
-    except (LostReplyError, ServerError, IllegalActionError):
+    except (LostReplyError, ServerError, InvalidRequestError):
         # Refused or not answered: it may have been done, by this call or by somebody else.
         for pause in _LOOKS[:4]:
             request = look(client, request.id)

@@ -59,13 +59,22 @@ def ending_error(request: BatchRequest) -> BatchError | None:
         # Nothing is spent before processing begins.
         phase = "processing" if request.cost_pu else "analysis"
         return BatchFailedError(request.id, f"FAILED in {phase}{because or ', no reason given'}.")
-    if request.status is BatchStatus.STOPPED and request.user_action != "START":
+    if request.status is BatchStatus.STOPPED and not _restarting(request):
         kind = _STOPPED.get(request.stopped_reason, BatchStoppedError)
         reason = request.stopped_reason or "no reason given"
         return kind(request.id, f"was STOPPED ({reason}){because}, {request.progress}.")
     if request.status is BatchStatus.UNKNOWN:
         return UnknownStatusError(request.id, f"has the status {request.raw_status!r}, which is not known.")
     return None
+
+
+def _restarting(request: BatchRequest) -> bool:
+    """Whether a stopped request was started again and the service has not picked that up yet.
+
+    A stop by the service itself leaves START as the last action, so that it looks the same before and after
+    a restart: such a request counts as stopped until its status says otherwise.
+    """
+    return request.user_action == "START" and request.stopped_reason == "USER_ACTION"
 
 
 def idle(request: BatchRequest) -> str | None:
@@ -80,14 +89,14 @@ def idle(request: BatchRequest) -> str | None:
 def started(request: BatchRequest) -> bool:
     """Whether the request has been started, so that a start is not needed and not to be repeated."""
     if request.status is BatchStatus.STOPPED:
-        return request.user_action == "START"
+        return _restarting(request)
     return request.user_action == "START" or request.status in (BatchStatus.PROCESSING, BatchStatus.DONE)
 
 
 def stopped(request: BatchRequest) -> bool:
     """Whether the request no longer runs, or was told to stop."""
     if request.status is BatchStatus.STOPPED:
-        return request.user_action != "START"
+        return not _restarting(request)
     return request.user_action == "STOP" or request.status in (BatchStatus.DONE, BatchStatus.FAILED)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # The deadline is kept by the trigger; Airflow's own comes this much later, for a trigger that never ran.
 _BACKSTOP = timedelta(minutes=10)
+_SEEN = "sentinelhub_progress"
 
 
 class SentinelHubBatchSensor(BaseSensorOperator):
@@ -115,7 +116,7 @@ class SentinelHubBatchSensor(BaseSensorOperator):
 
         with failing_for_good():
             request = look(self.hook.client, self.request_id)
-            self._report(request)
+            self._report(request, context)
             if not reached(request, target(self.target_status)):
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._result(request, context))
@@ -123,11 +124,14 @@ class SentinelHubBatchSensor(BaseSensorOperator):
     def _result(self, request: BatchRequest, context: Context) -> Any:  # noqa: ARG002
         return request.id
 
-    def _report(self, request: BatchRequest) -> None:
-        """Log where the request is when that has changed."""
-        if request.progress == self._seen:
+    def _report(self, request: BatchRequest, context: Context) -> None:
+        """Log where the request is when that has changed; in reschedule mode, since another process looked."""
+        store: Any = context.get("task_state_store") if self.reschedule and not self.deferrable else None
+        if request.progress == self._seen or (store and request.progress == store.get(_SEEN)):
             return
         self._seen = request.progress
+        if store:
+            store.set(_SEEN, self._seen)
         self.log.info("Batch request %s: %s", request.id, request.progress)
         if (lacks := idle(request)) is not None:
             self.log.warning("Batch request %s was %s: nothing happens until it is.", request.id, lacks)

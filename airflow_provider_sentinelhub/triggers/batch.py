@@ -41,7 +41,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         target_status: str,
         sentinelhub_conn_id: str,
         poll_interval: float,
-        deadline: float | None = None,
+        deadline: float,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.request_id = request_id
@@ -71,7 +71,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
     async def _wait(self) -> str:
         goal = target(self.target_status)
         failures, seen = 0, ""
-        while self.deadline is None or time.time() < self.deadline:
+        while time.time() < self.deadline:
             pause = self.poll_interval
             try:
                 client = await shared_client(self.sentinelhub_conn_id)
@@ -97,5 +97,5 @@ class SentinelHubBatchTrigger(BaseTrigger):
                     return "failing"
                 pause = _FORGIVEN.wait(failures, error)
                 self.log.info("A poll failed and is repeated in %.0f s: %s", pause, error)
-            await asyncio.sleep(pause if self.deadline is None else min(pause, self.deadline - time.time()))
+            await asyncio.sleep(min(pause, max(0.0, self.deadline - time.time())))
         return "deadline"

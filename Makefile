@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Both set up everything they need in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make demo       a local Sentinel Hub, the NDVI Dag on it, a table and a picture"
+	@echo "make test       every check and test"
+	@echo "make sandbox    a local Sentinel Hub in the foreground"
+	@echo "make lint       ruff and mypy only"
+	@echo "make lock       resolve the pinned versions in constraints.txt anew"
+
+# The file stands for a virtual environment that matches what it was made from.
+$(VENV)/ready: pyproject.toml constraints.txt
+	@echo "==> Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+		--editable '.[sandbox,evalscript]' --group dev
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/ready
+	@$(BIN)/python -m demo
+
+.PHONY: sandbox
+sandbox: $(VENV)/ready
+	@$(BIN)/python -m airflow_provider_sentinelhub.sandbox
+
+.PHONY: lint
+lint: $(VENV)/ready
+	@echo "==> ruff and mypy"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: test
+test: lint
+	@echo "==> pytest"
+	@$(BIN)/pytest --numprocesses 2
+
+.PHONY: lock
+lock: $(VENV)/ready
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --all-extras --group pyproject.toml:dev \
+		--python-version 3.10 --no-header --no-annotate --output-file constraints.txt pyproject.toml

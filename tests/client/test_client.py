@@ -1,0 +1,416 @@
+"""The client against the sandbox over HTTP: every endpoint, and every fault that it can be steered to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow_driver import free_ports
+from support import ONE_TILE, QUICK, client_for, created, definition, secrets_of, starts, wait_for
+
+from airflow_provider_sentinelhub.client import actions, auth, errors
+from airflow_provider_sentinelhub.client.batch import BatchClient
+from airflow_provider_sentinelhub.client.definition import BucketKeys, Delivery
+from airflow_provider_sentinelhub.client.deployments import Credentials, deployment
+from airflow_provider_sentinelhub.client.retries import Backoff
+
+if TYPE_CHECKING:
+    from sandbox_driver import Sandbox
+
+ONCE = Backoff(attempts=1)
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> BatchClient:
+    return client_for(sandbox)
+
+
+def calls(sandbox: Sandbox, method: str, ending: str) -> list[int]:
+    """Return the statuses with which calls were answered; 0 is a dropped connection."""
+    return [
+        call["status"]
+        for call in sandbox.journal()["calls"]
+        if call["method"] == method and call["path"].endswith(ending)
+    ]
+
+
+# --- every endpoint ---
+
+
+@pytest.mark.parametrize("scheme", ["new", "old"])
+def test_the_whole_life_of_a_request(sandbox: Sandbox, scheme: str) -> None:
+    where = deployment("custom", base_url=sandbox.base_url, token_url=sandbox.token_url, path_scheme=scheme)
+    client = BatchClient(where, Credentials(sandbox.client_id, sandbox.client_secret), backoff=QUICK)
+    request_id = created(client, sandbox, description="before")
+    assert client.get(request_id).description == "before"
+    client.update_description(request_id, "after")
+    assert client.get(request_id).description == "after"
+    client.analyse(request_id)
+    wait_for(client, request_id, "ANALYSIS_DONE")
+    client.start(request_id)
+    done = wait_for(client, request_id)
+    assert done.completion_percentage == 100
+    assert done.cost_pu is not None
+    assert done.cost_pu > 0
+    assert done.definition["output"]["delivery"]["s3"]["secretAccessKey"] == "*****"
+    assert [key for key in sandbox.keys(f"tests/{request_id}/") if key.endswith("NDVI.tif")]
+
+
+def test_tiling_grids(client: BatchClient) -> None:
+    grids = list(client.iter_tiling_grids())
+    assert {grid.id for grid in grids} == {0, 1, 2, 3, 6, 7}
+    assert client.get_tiling_grid(1) == next(grid for grid in grids if grid.id == 1)
+
+
+def test_requests_are_listed_newest_first_over_all_pages(client: BatchClient, sandbox: Sandbox) -> None:
+    made = [created(client, sandbox) for _ in range(5)]
+    listed = [request.id for request in client.iter_requests(page_size=2)]
+    assert listed[:5] == made[::-1]
+    assert len(listed) == len(set(listed))
+    before = len(calls(sandbox, "GET", "/process"))
+    assert next(client.iter_requests(page_size=2)).id == made[-1]
+    assert len(calls(sandbox, "GET", "/process")) == before + 1
+
+
+def test_stop_and_its_lock(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.steer(processing={"seconds": 600})
+    request_id = created(client, sandbox)
+    actions.ensure_started(client, request_id)
+    sandbox.wait(lambda: client.get(request_id).status == "PROCESSING")
+    actions.ensure_stopped(client, request_id)
+    with pytest.raises(errors.BatchStoppedByUserError):
+        wait_for(client, request_id)
+    with pytest.raises(errors.InvalidRequestError):
+        actions.ensure_started(client, request_id)
+    sandbox.advance(30 * 60 + 1)
+    sandbox.steer(processing={"seconds": 0})
+    actions.ensure_started(client, request_id)
+    wait_for(client, request_id)
+    assert starts(sandbox, request_id) == 2
+
+
+# --- acting twice does no harm ---
+
+
+def test_a_started_request_is_not_started_again(client: BatchClient, sandbox: Sandbox) -> None:
+    request_id = created(client, sandbox)
+    for _ in range(3):
+        actions.ensure_analysed(client, request_id)
+    wait_for(client, request_id, "ANALYSIS_DONE")
+    for _ in range(3):
+        actions.ensure_started(client, request_id)
+    wait_for(client, request_id)
+    actions.ensure_started(client, request_id)
+    assert starts(sandbox, request_id) == 1
+    with pytest.raises(errors.IllegalActionError):
+        client.start(request_id)
+    assert actions.ensure_stopped(client, request_id).status == "DONE"
+
+
+def test_a_stop_right_after_a_start_waits_until_the_service_accepts_it(
+    client: BatchClient, sandbox: Sandbox
+) -> None:
+    sandbox.steer(pickup={"seconds": 1.5}, processing={"seconds": 600})
+    request_id = created(client, sandbox)
+    client.start(request_id)
+    with pytest.raises(errors.IllegalActionError, match="from START to STOP with task status CREATED"):
+        client.stop(request_id)
+    actions.ensure_stopped(client, request_id)
+    assert sandbox.journal()["requests"][request_id]["stops"] == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_reply_to_start_is_settled_by_looking(
+    client: BatchClient, sandbox: Sandbox, when: str
+) -> None:
+    request_id = created(client, sandbox)
+    sandbox.fault("drop", method="POST", path="/process/*/start", when=when)
+    if when == "after":
+        actions.ensure_started(client, request_id)
+        wait_for(client, request_id)
+    else:
+        with pytest.raises(errors.LostReplyError):
+            actions.ensure_started(client, request_id)
+    assert starts(sandbox, request_id) == (1 if when == "after" else 0)
+
+
+def test_stale_statuses_after_a_start_cause_no_second_one(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.steer(stale_status={"polls": 3}, pickup={"polls": 2}, processing={"polls": 2})
+    request_id = created(client, sandbox)
+    for _ in range(3):
+        actions.ensure_started(client, request_id)
+    wait_for(client, request_id)
+    assert starts(sandbox, request_id) == 1
+
+
+# --- faults ---
+
+
+def test_a_storm_of_429_is_waited_out_in_milliseconds(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.fault("rate_limit", path="/process*", times=3, retry_after_ms=300)
+    began = time.monotonic()
+    created(client, sandbox)
+    assert 0.9 <= time.monotonic() - began < 10
+    assert calls(sandbox, "POST", "/process") == [429, 429, 429, 201]
+
+
+def test_a_429_at_the_token_endpoint_is_waited_out_as_well(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_sources", {})
+    sandbox.fault("rate_limit", path="/token", times=2, retry_after_ms=100)
+    assert list(client_for(sandbox).iter_tiling_grids())
+
+
+def test_a_429_without_end_ends_as_what_it_is(sandbox: Sandbox) -> None:
+    sandbox.fault("rate_limit", method="GET", times=None, retry_after_ms=100)
+    with pytest.raises(errors.RateLimitedError) as raised:
+        client_for(sandbox, backoff=replace(QUICK, attempts=3)).get("x")
+    assert raised.value.retry_after == 0.1
+    assert len(calls(sandbox, "GET", "/x")) == 3
+
+
+@pytest.mark.parametrize("body", ["json", "html", "empty"])
+def test_a_5xx_is_repeated_where_that_is_safe(client: BatchClient, sandbox: Sandbox, body: str) -> None:
+    request_id = created(client, sandbox)
+    sandbox.fault("server_error", method="GET", times=2, status=503, body=body)
+    assert client.get(request_id).id == request_id
+
+
+def test_a_create_is_not_repeated_after_a_5xx_or_a_lost_reply(client: BatchClient, sandbox: Sandbox) -> None:
+    known = len(list(client.iter_requests()))
+    for kind, rule, error in (
+        ("server_error", {"status": 500}, errors.ServerError),
+        ("drop", {"when": "before"}, errors.LostReplyError),
+        ("drop", {"when": "after"}, errors.LostReplyError),
+        ("garbage", {}, errors.GarbledReplyError),
+    ):
+        sandbox.clear_faults()
+        sandbox.clear_journal()
+        sandbox.fault(kind, method="POST", path="/process", **rule)
+        with pytest.raises(error):
+            created(client, sandbox)
+        sandbox.wait(lambda: calls(sandbox, "POST", "/process"))
+        assert len(calls(sandbox, "POST", "/process")) == 1, kind
+    assert len(list(client.iter_requests())) <= known + 2
+
+
+def test_a_passing_claim_of_an_empty_body_is_repeated_even_for_a_create(
+    client: BatchClient, sandbox: Sandbox
+) -> None:
+    message = "Request body should be non-empty."
+    sandbox.fault("client_error", method="POST", path="/process", message=message)
+    created(client, sandbox)
+    assert calls(sandbox, "POST", "/process") == [400, 201]
+
+
+@pytest.mark.parametrize("pace", [{"polls": 3}, {"seconds": 1}])
+def test_a_404_just_after_create_is_repeated(
+    client: BatchClient, sandbox: Sandbox, pace: dict[str, float]
+) -> None:
+    sandbox.steer(not_found_after_create=pace)
+    request_id = created(client, sandbox)
+    assert client.get(request_id).id == request_id
+    assert 404 in calls(sandbox, "GET", request_id)
+
+
+def test_no_other_404_is_repeated(client: BatchClient, sandbox: Sandbox) -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
+    for call in (client.get, client.analyse, client.start, client.stop):
+        sandbox.clear_journal()
+        with pytest.raises(errors.NotFoundError):
+            call(unknown)
+        assert [c["status"] for c in sandbox.journal()["calls"] if unknown in c["path"]] == [404]
+    with pytest.raises(errors.BatchExpiredError, match="forgotten"):
+        actions.look(client, unknown)
+
+
+def test_a_request_that_the_service_has_forgotten_is_expired(client: BatchClient, sandbox: Sandbox) -> None:
+    request_id = created(client, sandbox)
+    sandbox.expire_request(request_id)
+    with pytest.raises(errors.BatchExpiredError):
+        actions.look(client_for(sandbox), request_id)
+
+
+def test_phases_that_advance_with_each_poll(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.steer(analysis={"polls": 2}, processing={"polls": 4})
+    request_id = created(client, sandbox, area=ONE_TILE)
+    client.start(request_id)
+    seen: list[str] = []
+    for _ in range(100):
+        request = client.get(request_id)
+        if not seen or seen[-1] != str(request.status):
+            seen.append(str(request.status))
+        if request.status == "DONE":
+            break
+        time.sleep(0.05)
+    assert seen[-2:] == ["PROCESSING", "DONE"], seen
+
+
+def test_a_slow_service_is_waited_for_but_not_for_ever(sandbox: Sandbox) -> None:
+    client = client_for(sandbox, timeout=(5, 1), backoff=ONCE)
+    request_id = created(client, sandbox)
+    sandbox.fault("latency", method="GET", times=None, seconds=0.3)
+    assert client.get(request_id).id == request_id
+    sandbox.clear_faults()
+    sandbox.fault("latency", method="GET", seconds=4)
+    began = time.monotonic()
+    with pytest.raises(errors.LostReplyError):
+        client.get(request_id)
+    assert time.monotonic() - began < 3
+
+
+def test_the_token_call_has_a_timeout_too(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_sources", {})
+    sandbox.fault("latency", path="/token", seconds=4)
+    began = time.monotonic()
+    with pytest.raises(errors.LostReplyError, match="token"):
+        client_for(sandbox, timeout=(5, 1), backoff=ONCE).check()
+    assert time.monotonic() - began < 3
+
+
+def test_a_request_out_of_processing_units(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.fault("out_of_pu", after_tiles=0)
+    request_id = created(client, sandbox)
+    actions.ensure_started(client, request_id)
+    with pytest.raises(errors.BatchOutOfPuError, match="60 minutes"):
+        wait_for(client, request_id)
+
+
+def test_an_account_below_the_minimum_cannot_create(client: BatchClient, sandbox: Sandbox) -> None:
+    sandbox.steer(balance_pu=999)
+    with pytest.raises(errors.InsufficientProcessingUnitsError, match="Top up"):
+        created(client, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("unhealthy", errors.BatchUnhealthyError),
+        ("analysis_failure", errors.BatchFailedError),
+        ("processing_failure", errors.BatchFailedError),
+        ("unknown_status", errors.UnknownStatusError),
+    ],
+)
+def test_every_ending_has_its_error(
+    client: BatchClient, sandbox: Sandbox, kind: str, error: type[errors.BatchError]
+) -> None:
+    rule = {"times": None} if kind == "unknown_status" else {}
+    request_id = created(client, sandbox)
+    sandbox.fault(kind, request=request_id, **rule)
+    client.start(request_id)
+    with pytest.raises(error):
+        wait_for(client, request_id)
+
+
+@pytest.mark.parametrize("phase", ["create", "analysis", "processing"])
+def test_a_bucket_that_refuses_the_service(client: BatchClient, sandbox: Sandbox, phase: str) -> None:
+    sandbox.fault("bucket_denied", phase=phase)
+    if phase == "create":
+        with pytest.raises(errors.InvalidRequestError, match="delivery"):
+            created(client, sandbox)
+        return
+    request_id = created(client, sandbox)
+    client.start(request_id)
+    sandbox.wait(lambda: client.get(request_id).raw_status in ("DONE", "FAILED"))
+    assert not [key for key in sandbox.keys(f"tests/{request_id}/") if key.endswith(".tif")]
+
+
+# --- tokens ---
+
+
+def test_a_token_is_fetched_once_for_many_threads(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_sources", {})
+    clients = [client_for(sandbox) for _ in range(8)]
+    threads = [threading.Thread(target=lambda c=c: list(c.iter_tiling_grids())) for c in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls(sandbox, "POST", "/token") == [200]
+    assert calls(sandbox, "GET", "/tilinggrids") == [200] * 8
+
+
+def test_a_token_is_renewed_before_it_expires(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_sources", {})
+    sandbox.steer(token_lifetime=6)
+    client = client_for(sandbox)
+    end = time.monotonic() + 6.5
+    while time.monotonic() < end:
+        client.check()
+        time.sleep(0.2)
+    assert calls(sandbox, "POST", "/token").count(200) == 2
+    assert set(calls(sandbox, "GET", "/process")) == {200}
+
+
+def test_a_token_that_was_refused_is_replaced_once(sandbox: Sandbox, client: BatchClient) -> None:
+    client.check()
+    sandbox.expire_tokens()
+    sandbox.clear_journal()
+    created(client, sandbox)
+    assert calls(sandbox, "POST", "/process") == [401, 201]
+    assert calls(sandbox, "POST", "/token") == [200]
+
+
+def test_a_service_that_refuses_every_token_is_asked_twice_only(
+    sandbox: Sandbox, client: BatchClient
+) -> None:
+    sandbox.fault("client_error", method="GET", status=401, times=None)
+    with pytest.raises(errors.AuthenticationError):
+        client.check()
+    assert calls(sandbox, "GET", "/process") == [401, 401]
+
+
+def test_another_secret_is_another_token(sandbox: Sandbox, client: BatchClient) -> None:
+    client.check()
+    wrong = BatchClient(client.deployment, Credentials(sandbox.client_id, "wrong"), backoff=QUICK)
+    with pytest.raises(errors.AuthenticationError, match="client secret"):
+        wrong.check()
+
+
+# --- what cannot work ---
+
+
+def test_an_unreachable_host_is_called_so(sandbox: Sandbox) -> None:
+    [port] = free_ports(1)
+    nowhere = f"http://127.0.0.1:{port}"
+    where = deployment("custom", base_url=nowhere, token_url=sandbox.token_url)
+    client = BatchClient(where, Credentials(sandbox.client_id, sandbox.client_secret), backoff=ONCE)
+    with pytest.raises(errors.UnreachableError, match="base_url"):
+        client.check()
+
+
+def test_a_service_that_is_no_sentinel_hub_is_called_so(sandbox: Sandbox) -> None:
+    where = deployment(
+        "custom", base_url=sandbox.base_url + "/sandbox", token_url=sandbox.base_url + "/sandbox/health"
+    )
+    client = BatchClient(where, Credentials("a", "b"), backoff=ONCE)
+    with pytest.raises(errors.SentinelHubError):
+        client.check()
+
+
+def test_a_missing_bucket_is_named(client: BatchClient, sandbox: Sandbox) -> None:
+    keys = BucketKeys(sandbox.access_key, sandbox.secret_key)
+    with pytest.raises(errors.InvalidRequestError, match="delivery"):
+        created(client, sandbox, delivery=Delivery("s3://no-such-bucket/x", keys))
+
+
+def test_no_secret_in_any_error(client: BatchClient, sandbox: Sandbox) -> None:
+    texts = []
+    for delivery in (
+        Delivery("s3://no-such-bucket/x", BucketKeys(sandbox.access_key, sandbox.secret_key)),
+        Delivery(f"s3://{sandbox.bucket}/x", BucketKeys(sandbox.access_key, "planted-secret-key")),
+    ):
+        with pytest.raises(errors.ApiError) as raised:
+            client.create(definition(sandbox, delivery=delivery).to_wire())
+        texts.append(f"{raised.value} {raised.value!r} {raised.value.body!r}")
+    sandbox.fault("client_error", method="POST", message=f"bad {sandbox.secret_key}", code=sandbox.access_key)
+    with pytest.raises(errors.ApiError) as raised:
+        created(client, sandbox)
+    texts.append(f"{raised.value} {raised.value.body!r}")
+    for text in texts:
+        for secret in [*secrets_of(sandbox), "planted-secret-key"]:
+            assert secret not in text
