@@ -44,10 +44,11 @@ def mean_ndvi(tile: dict[str, Any]) -> dict[str, Any]:
     import io
 
     import rasterio
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    bucket, key = S3Hook.parse_s3_url(tile["outputs"]["NDVI"])
-    content = S3Hook("aws_default").get_key(key, bucket).get()["Body"].read()
+    from airflow_provider_sentinelhub.hooks.delivery import bucket_client
+
+    bucket, _, key = tile["outputs"]["NDVI"].removeprefix("s3://").partition("/")
+    content = bucket_client("aws_default").get_object(Bucket=bucket, Key=key)["Body"].read()
     with rasterio.open(io.BytesIO(content)) as image:
         ndvi = image.read(1, masked=True)
     clear = ndvi.count()

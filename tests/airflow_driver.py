@@ -24,6 +24,8 @@ def airflow_environment(home: Path, connections: Mapping[str, str]) -> dict[str,
     return {
         **os.environ,
         **connections,
+        # Standalone starts its parts as plain `airflow`.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -85,7 +87,7 @@ class AirflowStandalone:
                 start_new_session=True,
             )
         try:
-            self._wait_until_healthy(180)
+            self._wait_until_healthy(150)
         except BaseException:
             self.__exit__()
             raise

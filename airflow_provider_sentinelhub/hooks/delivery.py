@@ -10,6 +10,7 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from mypy_boto3_s3 import S3Client
 
 
@@ -17,8 +18,18 @@ def bucket_client(aws_conn_id: str) -> S3Client:
     """Return the S3 client of an AWS connection, its endpoint and region included."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    client: S3Client = S3Hook(aws_conn_id=aws_conn_id).get_conn()
+    hook = S3Hook(aws_conn_id=aws_conn_id)
+    _mask(hook)
+    client: S3Client = hook.get_conn()
     return client
+
+
+def _mask(hook: S3Hook) -> None:
+    """Keep the access key's id out of the task's log, too: at debug level, botocore names it in each call."""
+    from airflow.sdk.log import mask_secret
+
+    if hook.get_session().get_credentials() is not None:
+        mask_secret(hook.get_credentials().access_key)
 
 
 def delivery_keys(aws_conn_id: str) -> BucketKeys:
@@ -33,6 +44,7 @@ def delivery_keys(aws_conn_id: str) -> BucketKeys:
     if hook.get_session().get_credentials() is None:
         fault = Fault("delivery_aws_conn_id", f"connection {aws_conn_id!r} holds no keys", remedy)
         raise DefinitionError([fault])
+    _mask(hook)
     found = hook.get_credentials()
     if found.token or not found.access_key or not found.secret_key:
         fault = Fault(

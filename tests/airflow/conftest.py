@@ -30,5 +30,7 @@ def standalone(
 ) -> Iterator[AirflowStandalone]:
     """`airflow standalone`, connected to the sandbox."""
     home = tmp_path_factory.mktemp("standalone")
-    with AirflowStandalone(home, running_sandbox.connections) as airflow:
+    # At debug level, so that a secret in any log would be found.
+    debug = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    with AirflowStandalone(home, running_sandbox.connections, **debug) as airflow:
         yield airflow

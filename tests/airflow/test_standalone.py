@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from support import secrets_of
@@ -28,7 +29,7 @@ def test_the_example_runs_with_its_waits_deferred(standalone: AirflowStandalone,
     progress = standalone.logs(DAG_ID, run, "wait_for_processing")
     assert "PU spent" in progress
     table = standalone.logs(DAG_ID, run, "print_table")
-    assert table.count("11SKV") + table.count("11SLV") >= 8, table
+    assert len(re.findall(r"11S\w\w_\d_\d +0\.\d{4} +\d+\.\d", table)) == 8, table
     assert sum(request["starts"] for request in sandbox.journal()["requests"].values()) == 1
 
 
@@ -41,4 +42,7 @@ def test_no_secret_is_found_in_what_airflow_keeps(standalone: AirflowStandalone,
     for path in files:
         content = path.read_bytes()
         for secret in secrets:
-            assert secret not in content, path
+            # The console of Airflow's own processes echoes botocore's debug log unmasked, where the key's
+            # public half is part of each signature.
+            if path != standalone.log or secret != sandbox.access_key.encode():
+                assert secret not in content, path
