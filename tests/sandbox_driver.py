@@ -122,6 +122,11 @@ class Sandbox:
             return process.wait(timeout=30)
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process id."""
         assert self._process is not None

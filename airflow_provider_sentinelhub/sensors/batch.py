@@ -11,10 +11,8 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_sentinelhub.client.judge import idle, reached, target
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook, failing_for_good
 from airflow_provider_sentinelhub.links import SentinelHubDashboardLink, store_dashboard
-from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +71,8 @@ class SentinelHubBatchSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look, and wait if it is too early."""
+        from airflow_provider_sentinelhub.client.judge import target
+
         with failing_for_good():
             target(self.target_status)
             store_dashboard(context, self.hook.client.deployment)
@@ -98,6 +98,8 @@ class SentinelHubBatchSensor(BaseSensorOperator):
                 f"Batch request {self.request_id} is not {self.target_status} after {self.timeout:g} s "
                 f"({self._seen}). It goes on at Sentinel Hub."
             )
+        from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+
         return self.defer(
             trigger=SentinelHubBatchTrigger(
                 request_id=self.request_id,
@@ -113,6 +115,7 @@ class SentinelHubBatchSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; done carries the sensor's result."""
         from airflow_provider_sentinelhub.client.actions import look
+        from airflow_provider_sentinelhub.client.judge import reached, target
 
         with failing_for_good():
             request = look(self.hook.client, self.request_id)
@@ -125,7 +128,9 @@ class SentinelHubBatchSensor(BaseSensorOperator):
         return request.id
 
     def _report(self, request: BatchRequest, context: Context) -> None:
-        """Log where the request is when that has changed; in reschedule mode, since another process looked."""
+        """Log where the request is when that has changed (in reschedule mode, since the process before)."""
+        from airflow_provider_sentinelhub.client.judge import idle
+
         store: Any = context.get("task_state_store") if self.reschedule and not self.deferrable else None
         if request.progress == self._seen or (store and request.progress == store.get(_SEEN)):
             return
