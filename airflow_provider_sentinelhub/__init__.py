@@ -25,7 +25,16 @@ def get_provider_info() -> dict[str, object]:
                 "tags": ["service"],
             }
         ],
-        "operators": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.operators.batch"]}],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    f"{_PACKAGE}.operators.base",
+                    f"{_PACKAGE}.operators.batch",
+                    f"{_PACKAGE}.operators.steps",
+                ],
+            }
+        ],
         "sensors": [
             {
                 "integration-name": _INTEGRATION,

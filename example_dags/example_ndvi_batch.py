@@ -13,7 +13,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, task
 
-from airflow_provider_sentinelhub.operators.batch import (
+from airflow_provider_sentinelhub.operators.steps import (
     SentinelHubAnalyseBatchOperator,
     SentinelHubCreateBatchOperator,
     SentinelHubStartBatchOperator,

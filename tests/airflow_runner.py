@@ -21,6 +21,8 @@ class TaskInstance:
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
         self.max_tries = 0
+        self.dag_id, self.run_id, self.task_id, self.map_index = "dag", "run", "task", -1
+        self.try_number = 1
         self.began = datetime.now(timezone.utc)
 
     def xcom_push(self, key: str, value: Any) -> None:

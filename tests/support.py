@@ -32,7 +32,7 @@ def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [ring]}
 
 
-ONE_TILE = box(-119.2, 36.03, -119.19, 36.04)
+ONE_TILE = box(-119.24, 36.05, -119.23, 36.06)
 FOUR_TILES = box(-119.25, 36.0, -119.15, 36.1)
 
 

@@ -14,6 +14,7 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
     from airflow_provider_sentinelhub.client.models import TilingGrid
 
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -221,6 +222,10 @@ class BatchDefinition:
         if self.description:
             wire["description"] = self.description
         return wire
+
+    def signed(self, fingerprint: Fingerprint) -> BatchDefinition:
+        """Return the same definition with the mark by which it is found again."""
+        return replace(self, description=fingerprint.sign(self.description))
 
     def without_keys(self) -> BatchDefinition:
         """Return the same definition without the bucket's keys, to be shown or compared."""

@@ -25,6 +25,7 @@
         │   ├── BatchStoppedByUserError
         │   ├── BatchOutOfPuError
         │   └── BatchUnhealthyError
+        ├── BatchTimeoutError        not ended in the time that was given
         ├── BatchExpiredError        the service no longer knows the request
         ├── UnknownStatusError       a status that this version has never heard of
         └── IncompleteDeliveryError  DONE, but tiles failed or are missing
@@ -239,6 +240,12 @@ class BatchExpiredError(BatchError):
     """The service no longer knows the request (404 on an id that it once gave)."""
 
     next_step = "Old requests are forgotten while delivered tiles stay: list the bucket, or create a new one."
+
+
+class BatchTimeoutError(BatchError):
+    """The time that was given is over."""
+
+    next_step = "Give it a longer timeout; a stopped request can be started again 30 minutes later."
 
 
 class UnknownStatusError(BatchError):

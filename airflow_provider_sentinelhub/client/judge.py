@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+
 from airflow_provider_sentinelhub.client.errors import (
     BatchError,
     BatchFailedError,
@@ -91,6 +94,75 @@ def started(request: BatchRequest) -> bool:
     if request.status is BatchStatus.STOPPED:
         return _restarting(request)
     return request.user_action == "START" or request.status in (BatchStatus.PROCESSING, BatchStatus.DONE)
+
+
+def processed(request: BatchRequest) -> bool:
+    """Whether the processing is over, well or with failed tiles."""
+    return request.status is BatchStatus.DONE
+
+
+def adoptable(request: BatchRequest) -> bool:
+    """Whether a request can still come to something; a FAILED one cannot."""
+    return request.status is not BatchStatus.FAILED
+
+
+def begun(request: BatchRequest) -> bool:
+    """Whether a request was ever started, so that it may have been paid for."""
+    return request.user_action == "START" or request.status in (
+        BatchStatus.PROCESSING,
+        BatchStatus.STOPPED,
+        BatchStatus.DONE,
+    )
+
+
+class Step(Enum):
+    """What somebody who wants a request done does next."""
+
+    ANALYSE = "have it analysed"
+    START = "start it"
+    RESTART = "start it again, as soon as the service allows"
+    WAIT_FOR_ANALYSIS = "wait for the analysis"
+    WAIT_FOR_PROCESSING = "wait for the processing"
+    FINISH = "take the result"
+
+    @property
+    def goal(self) -> str:
+        """The status to wait for, where the step is to wait."""
+        return str(BatchStatus.ANALYSIS_DONE if self is Step.WAIT_FOR_ANALYSIS else BatchStatus.DONE)
+
+
+def next_step(
+    request: BatchRequest, *, analyse_only: bool = False, restart: bool = False, wait: bool = True
+) -> Step:
+    """Say what comes next; raises the bad ending that the request has come to.
+
+    ``restart``: a stop is not the end, the request is to be started again. Without ``wait``, all is done as
+    soon as everything has been asked for; a start then includes the analysis.
+    """
+    ending = ending_error(request)
+    if ending is not None:
+        if restart and ending.restartable and not analyse_only:
+            return Step.RESTART
+        raise ending
+    goal = BatchStatus.ANALYSIS_DONE if analyse_only else BatchStatus.DONE
+    if reached(request, goal):
+        return Step.FINISH
+    if not wait:
+        if analyse_only:
+            return Step.FINISH if analysed(request) else Step.ANALYSE
+        return Step.FINISH if started(request) else Step.START
+    if not analysed(request):
+        return Step.ANALYSE
+    if not reached(request, BatchStatus.ANALYSIS_DONE):
+        return Step.WAIT_FOR_ANALYSIS
+    return Step.WAIT_FOR_PROCESSING if started(request) else Step.START
+
+
+def restart_allowed_at(request: BatchRequest) -> datetime:
+    """Say when the service takes a stopped request up again (documented: after 30 minutes; out of PU, 60)."""
+    lock = timedelta(minutes=60 if request.stopped_reason == "OUT_OF_PU" else 30)
+    stopped_at = request.last_updated or request.user_action_updated or datetime.now(timezone.utc)
+    return stopped_at + lock
 
 
 def stopped(request: BatchRequest) -> bool:

@@ -1,286 +1,288 @@
-"""One operator for each step in the life of a batch request."""
+"""One operator for the whole life of a batch request."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+import asyncio
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import TaskDeferralTimeout
 
-from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
-from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook, failing_for_good
-from airflow_provider_sentinelhub.links import SentinelHubDashboardLink, store_dashboard
+from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
+from airflow_provider_sentinelhub.links import store_dashboard
+from airflow_provider_sentinelhub.operators.base import DefinitionOperator
+from airflow_provider_sentinelhub.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_sentinelhub.client.batch import BatchClient
-    from airflow_provider_sentinelhub.client.definition import BatchDefinition
     from airflow_provider_sentinelhub.client.models import BatchRequest
 
-
-class _SentinelHubOperator(BaseOperator):
-    """What all operators share: the connection, the link, errors that end a task for good."""
-
-    operator_extra_links = (SentinelHubDashboardLink(),)
-    ui_color = "#dff2d8"
-
-    def __init__(
-        self, *, sentinelhub_conn_id: str = SentinelHubHook.default_conn_name, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.sentinelhub_conn_id = sentinelhub_conn_id
-
-    @cached_property
-    def hook(self) -> SentinelHubHook:
-        """The hook of ``sentinelhub_conn_id``."""
-        return SentinelHubHook(self.sentinelhub_conn_id)
-
-    def execute(self, context: Context) -> str:
-        """Act, and return the id of the batch request."""
-        with failing_for_good():
-            client = self.hook.client
-            store_dashboard(context, client.deployment)
-            request = self._act(client)
-        self.log.info("Batch request %s: %s", request.id, request.progress)
-        return request.id
-
-    def _act(self, client: BatchClient) -> BatchRequest:
-        raise NotImplementedError
+# The deadline is kept by the trigger; Airflow's own comes this much later, for a trigger that never ran.
+_BACKSTOP = timedelta(minutes=10)
+# The service may count its lock from a moment later than ours: asked again after so many seconds.
+_ASK_AGAIN = 60.0
+# Airflow ends a process 5 s after it has told it to.
+_PATIENCE = 4.5
 
 
-class SentinelHubCreateBatchOperator(_SentinelHubOperator):
-    """Create a batch request on a tiling grid; nothing is computed or paid until it is started.
+class SentinelHubBatchOperator(DefinitionOperator):
+    """Create, analyse and start a batch request, wait for it, and return what came of it. **Paid once.**
 
-    Everything that can be known to be wrong is said at once, before anything is created: the definition, the
-    grid and its resolutions (asked of the service), the evalscript (with the ``evalscript`` extra installed)
-    and the bucket (asked of the storage). Returns the request's id.
+    Before it creates, it looks for a request of its own: each carries a mark in its description of who asks
+    (connection, Dag, run, task, map index) and for what (the definition without keys and description). So a
+    crash, a retry, a lost reply or a clear at any point goes on with the same request: one that runs is
+    waited for, one that is done is the result, a stopped one is started again as soon as the service allows.
+    A FAILED one, and a changed definition, make a new one.
 
-    :param evalscript: the script's text, or the path of a ``.js`` file, relative to the Dag's file or on its
-        ``template_searchpath``. It is taken as it is and never rendered: JavaScript's braces are not Jinja's.
-    :param area: GeoJSON Polygon or MultiPolygon, or a Feature of one, in lon/lat (CRS84); dict or text.
-        (templated)
-    :param time_range: first and last date or date-time, the last included; times without a zone are UTC.
-        (templated)
-    :param tiling_grid_id: id of the tiling grid. (templated)
-    :param resolution: pixel size in the grid's unit, one of those that the grid offers. (templated)
-    :param delivery_url: ``s3://bucket/prefix``, or a template with ``<requestId>``, ``<tileName>``,
-        ``<outputId>`` and ``<format>``. (templated)
-    :param delivery_aws_conn_id: AWS connection whose keys let the service write to the bucket. They go into
-        the request at the last moment and nowhere else. (templated)
-    :param iam_role_arn: role that the service assumes instead of keys. (templated)
-    :param delivery_region: region of the bucket, where it is not the deployment's own. (templated)
-    :param collection: data collection, such as ``sentinel-2-l1c``. (templated)
-    :param outputs: the evalscript's outputs to deliver, as GeoTIFF, or a dict of output to MIME type.
-        (templated)
-    :param buffer: pixels added to each tile on both sides, in x and y.
-    :param max_cloud_coverage: percentage above which a scene is left out. (templated)
-    :param mosaicking_order: ``mostRecent``, ``leastRecent`` or ``leastCC``. (templated)
-    :param cog: deliver cloud-optimised GeoTIFF.
-    :param overwrite: do not fail because files exist.
-    :param skip_existing: leave tiles out whose files all exist.
-    :param description: free text kept with the request. (templated)
-    :param sentinelhub_conn_id: the Sentinel Hub connection. (templated)
+    Returns a dict: ``request_id``, ``status``, ``cost_pu``, ``delivery`` (the ``s3://`` folder) and ``tiles``
+    (how many were delivered; None where they cannot be checked). The id is also the XCom ``request_id``, as
+    soon as it is known.
+
+    Takes the arguments of `DefinitionOperator`, and:
+
+    :param request_id: wait for, and start if need be, this request instead of one of its own; the definition
+        is then not looked at. (templated)
+    :param analyse_only: end with the analysis, which is free; ``tiles`` is None.
+    :param wait_for_completion: if False, end as soon as the request is started.
+    :param timeout: seconds that this attempt may take in all; when they are over, the request is stopped (but
+        see ``cancel_on_kill``) and the task fails.
+    :param poll_interval: seconds between two looks.
+    :param cancel_on_kill: stop the request when a person marks the task or its run as failed or deletes the
+        run, and when ``timeout`` is over. Clearing the task never stops it.
+    :param reuse: ``"always"``, or ``"never"``: each attempt, a retry included, asks for a new request.
+    :param aws_conn_id: AWS connection that may read the bucket, to check the delivered tiles; without it,
+        ``delivery_aws_conn_id`` is used. (templated)
+    :param deferrable: wait in the triggerer and free the worker.
     """
 
-    template_fields: Sequence[str] = (
-        "area",
-        "time_range",
-        "tiling_grid_id",
-        "resolution",
-        "delivery_url",
-        "delivery_aws_conn_id",
-        "iam_role_arn",
-        "delivery_region",
-        "collection",
-        "outputs",
-        "max_cloud_coverage",
-        "mosaicking_order",
-        "description",
-        "sentinelhub_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"area": "json", "outputs": "json"}
+    template_fields: Sequence[str] = ("request_id", "aws_conn_id", *DefinitionOperator.template_fields)
 
     def __init__(
         self,
         *,
-        evalscript: str,
-        area: Mapping[str, Any] | str,
-        time_range: Sequence[Any],
-        tiling_grid_id: int | str,
-        resolution: float | str,
-        delivery_url: str,
-        delivery_aws_conn_id: str | None = None,
-        iam_role_arn: str | None = None,
-        delivery_region: str | None = None,
-        collection: str = "sentinel-2-l2a",
-        outputs: Sequence[str] | Mapping[str, str] = ("default",),
-        buffer: Sequence[int] = (0, 0),
-        max_cloud_coverage: float | str | None = None,
-        mosaicking_order: str | None = None,
-        cog: bool = False,
-        overwrite: bool = False,
-        skip_existing: bool = False,
-        description: str | None = None,
+        request_id: str | None = None,
+        analyse_only: bool = False,
+        wait_for_completion: bool = True,
+        timeout: float = timedelta(days=1).total_seconds(),
+        poll_interval: float = 30.0,
+        cancel_on_kill: bool = True,
+        reuse: Literal["always", "never"] = "always",
+        aws_conn_id: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.evalscript = evalscript
-        self.area = area
-        self.time_range = time_range
-        self.tiling_grid_id = tiling_grid_id
-        self.resolution = resolution
-        self.delivery_url = delivery_url
-        self.delivery_aws_conn_id = delivery_aws_conn_id
-        self.iam_role_arn = iam_role_arn
-        self.delivery_region = delivery_region
-        self.collection = collection
-        self.outputs = outputs
-        self.buffer = buffer
-        self.max_cloud_coverage = max_cloud_coverage
-        self.mosaicking_order = mosaicking_order
-        self.cog = cog
-        self.overwrite = overwrite
-        self.skip_existing = skip_existing
-        self.description = description
-
-    def _act(self, client: BatchClient) -> BatchRequest:
-        definition = self._definition()
-        self._check(definition, client)
-        request = client.create(definition.to_wire())
-        self.log.info("Created batch request %s, delivering to %s", request.id, self.delivery_url)
-        # The service may not know its own new request for a while: whoever comes next finds it.
-        return client.get(request.id)
-
-    def _definition(self) -> BatchDefinition:
-        from airflow_provider_sentinelhub.client.definition import BatchDefinition, Delivery
-        from airflow_provider_sentinelhub.hooks.delivery import delivery_keys
-
-        keys = delivery_keys(self.delivery_aws_conn_id) if self.delivery_aws_conn_id else None
-        return BatchDefinition(
-            evalscript=self._evalscript_text(),
-            area=self.area,
-            time_range=self.time_range,
-            tiling_grid_id=_number(self.tiling_grid_id, int),
-            resolution=_number(self.resolution, float),
-            delivery=Delivery(
-                self.delivery_url, keys, self.iam_role_arn or None, self.delivery_region or None
-            ),
-            collection=self.collection,
-            outputs=self.outputs,
-            buffer=self.buffer,
-            max_cloud_coverage=_number(self.max_cloud_coverage, float),
-            mosaicking_order=self.mosaicking_order,
-            cog=self.cog,
-            overwrite=self.overwrite,
-            skip_existing=self.skip_existing,
-            description=self.description,
-        )
-
-    def _check(self, definition: BatchDefinition, client: BatchClient) -> None:
-        from airflow_provider_sentinelhub.client import evalscript
-        from airflow_provider_sentinelhub.hooks.delivery import bucket_faults
-
-        faults = list(definition.faults(list(client.iter_tiling_grids())))
-        if evalscript.can_check() and definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(self.outputs))
-        if self.delivery_aws_conn_id and not any(fault.field == "delivery_url" for fault in faults):
-            faults += bucket_faults(self.delivery_aws_conn_id, self.delivery_url)
-        if faults:
-            raise DefinitionError(faults)
-
-    def _evalscript_text(self) -> str:
-        """Return the script, read from its file where a path was given."""
-        if "\n" in self.evalscript or not self.evalscript.endswith(".js"):
-            return self.evalscript
-        path = Path(self.evalscript)
-        if path.is_absolute():
-            folders = [path.parent]
-        else:
-            searched = self.dag.template_searchpath or ()
-            folders = [
-                Path(folder)
-                for folder in (self.dag.folder, *([searched] if isinstance(searched, str) else searched))
-            ]
-        for folder in folders:
-            if (folder / path).is_file():
-                return (folder / path).read_text(encoding="utf-8")
-        looked = ", ".join(map(str, folders))
-        raise DefinitionError(
-            [
-                Fault(
-                    "evalscript",
-                    f"there is no file {self.evalscript!r} in {looked}",
-                    "Give its path relative to the Dag's file, or the script's text",
-                )
-            ]
-        )
-
-
-class _ActionOperator(_SentinelHubOperator):
-    """What the operators share that act on a request that exists."""
-
-    template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id")
-
-    def __init__(self, *, request_id: str, **kwargs: Any) -> None:
+        if request_id is not None:
+            kwargs = {**dict.fromkeys(DefinitionOperator.required), **kwargs}
         super().__init__(**kwargs)
         self.request_id = request_id
+        self.analyse_only = analyse_only
+        self.wait_for_completion = wait_for_completion
+        self.timeout = timeout
+        self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
+        self.reuse = reuse
+        self.aws_conn_id = aws_conn_id
+        self.deferrable = deferrable
+        # What `on_kill` needs, which is called without a context, in the middle of anything.
+        self._acting: tuple[Any, str] | None = None
 
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find or create the request, and see it through."""
+        memory = TaskMemory.of(context)
+        memory.deadline = time.time() + self.timeout
+        with failing_for_good():
+            store_dashboard(context, self.hook.client.deployment)
+            memory.request_id = self.request_id or self._find_or_create(context, memory)
+            memory.save()
+            context["ti"].xcom_push(key="request_id", value=memory.request_id)
+            # Only a new attempt takes up what was stopped: a stop while this one waits is somebody's will.
+            return self._see_through(context, memory.request_id, memory.deadline, restart=True)
 
-class SentinelHubAnalyseBatchOperator(_ActionOperator):
-    """Have a batch request analysed, which is free: the evalscript is checked and the tiles are listed.
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Look again when the trigger has fired, and go on."""
+        with failing_for_good():
+            return self._see_through(
+                context, event["request_id"], float(event["deadline"]), restart=bool(event["restart"])
+            )
 
-    Does nothing if that was asked for before. Returns the request's id.
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on as well when Airflow's own time limit has ended a wait that no triggerer looked after."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            memory = TaskMemory.of(context)
+            if memory.request_id is None or memory.deadline is None:
+                raise
+            with failing_for_good():
+                return self._see_through(context, memory.request_id, memory.deadline, restart=False)
 
-    :param request_id: the batch request. (templated)
-    :param sentinelhub_conn_id: the Sentinel Hub connection. (templated)
-    """
+    def on_kill(self) -> None:
+        """Stop the request if a person has killed the task for good; called within a signal handler."""
+        if self._acting is None or not self.cancel_on_kill:
+            return
+        # The thread that was interrupted may hold what asking Airflow needs: another one asks, and what it
+        # has not done when Airflow loses patience is not done.
+        asking = threading.Thread(target=self._stop_if_killed_for_good, args=self._acting, daemon=True)
+        asking.start()
+        asking.join(_PATIENCE)
 
-    def _act(self, client: BatchClient) -> BatchRequest:
-        from airflow_provider_sentinelhub.client.actions import ensure_analysed
+    def _stop_if_killed_for_good(self, task_instance: Any, request_id: str) -> None:
+        from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 
-        return ensure_analysed(client, self.request_id)
+        if killed_for_good(task_instance) and self._stop(request_id):
+            self.log.info("The task was killed: batch request %s is stopped", request_id)
 
+    def _stop(self, request_id: str) -> bool:
+        from airflow_provider_sentinelhub.client.judge import stoppable
 
-class SentinelHubStartBatchOperator(_ActionOperator):
-    """Start a batch request: from here on it is paid for.
+        if not stoppable(self.hook.client.get(request_id)):
+            return False
+        self.hook.client.stop(request_id)
+        return True
 
-    Does nothing if it was started before; a stopped request is started again, which the service allows 30
-    minutes after the stop. Returns the request's id.
+    def _find_or_create(self, context: Context, memory: TaskMemory) -> str:
+        from airflow_provider_sentinelhub.client.adoption import Asker
+        from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
 
-    :param request_id: the batch request. (templated)
-    :param sentinelhub_conn_id: the Sentinel Hub connection. (templated)
-    """
+        definition = self._definition()
+        definition.check()
+        fingerprint = Fingerprint.of(self._who(context), definition.without_keys().to_wire())
+        asker = Asker(self.hook.client, fingerprint, memory)
+        memory.save()
+        found = asker.find()
+        if found is not None:
+            self.log.info("Found batch request %s of an earlier attempt: %s", found.id, found.progress)
+            return found.id
+        self._check(definition, self.hook.client)
+        request, new = asker.find_or_create(definition.signed(fingerprint).to_wire())
+        what = "Created" if new else "Found"
+        self.log.info("%s batch request %s, delivering to %s", what, request.id, self.delivery_url)
+        return request.id
 
-    def _act(self, client: BatchClient) -> BatchRequest:
-        from airflow_provider_sentinelhub.client.actions import ensure_started
+    def _claim(self, context: Context, request: BatchRequest) -> str:
+        """Settle which request to pay for, should two attempts at once have created one each."""
+        from airflow_provider_sentinelhub.client.adoption import Asker
+        from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
 
-        return ensure_started(client, self.request_id)
+        fingerprint = Fingerprint.read(request.description)
+        if self.request_id is not None or fingerprint is None:
+            return request.id
+        chosen = Asker(self.hook.client, fingerprint, TaskMemory.of(context)).find() or request
+        if chosen.id != request.id:
+            self.log.warning("Batch request %s is left for %s, its older twin", request.id, chosen.id)
+            context["ti"].xcom_push(key="request_id", value=chosen.id)
+            self._acting = (context["ti"], chosen.id)
+        return chosen.id
 
+    def _who(self, context: Context) -> dict[str, Any]:
+        """Name who asks: two tasks, runs or map indices never get each other's request."""
+        instance = context["ti"]
+        who = {
+            "connection": self.sentinelhub_conn_id,
+            "dag": instance.dag_id,
+            "run": instance.run_id,
+            "task": instance.task_id,
+            "map_index": instance.map_index,
+        }
+        return who if self.reuse == "always" else {**who, "try": instance.try_number}
 
-class SentinelHubStopBatchOperator(_ActionOperator):
-    """Stop a batch request. What was delivered stays and is paid for; a restart is refused for 30 minutes.
+    def _see_through(
+        self, context: Context, request_id: str, deadline: float, *, restart: bool
+    ) -> dict[str, Any]:
+        """Do whatever comes next, until the request has come to its end or the worker is freed."""
+        from airflow_provider_sentinelhub.client import actions
+        from airflow_provider_sentinelhub.client.errors import InvalidRequestError
+        from airflow_provider_sentinelhub.client.judge import Step, next_step, restart_allowed_at
 
-    Does nothing if it has ended or was told to stop before. Returns the request's id.
+        self._acting = (context["ti"], request_id)
+        client = self.hook.client
+        while True:
+            request = actions.look(client, request_id)
+            self.log.info("Batch request %s: %s", request_id, request.progress)
+            step = next_step(
+                request, analyse_only=self.analyse_only, restart=restart, wait=self.wait_for_completion
+            )
+            if step is Step.FINISH:
+                return self._result(request)
+            if time.time() >= deadline:
+                raise self._timed_out(request)
+            not_before = 0.0
+            if step is Step.RESTART:
+                try:
+                    actions.ensure_started(client, request_id)
+                    restart = False
+                    continue
+                except InvalidRequestError as refusal:
+                    # Asked first and computed then: only the service's own clock counts.
+                    self.log.info("Not restarted yet: %s", refusal)
+                    not_before = max(restart_allowed_at(request).timestamp(), time.time() + _ASK_AGAIN)
+            elif step is Step.ANALYSE:
+                actions.ensure_analysed(client, request_id)
+                continue
+            elif step is Step.START:
+                request_id = self._claim(context, request)
+                actions.ensure_started(client, request_id)
+                continue
+            from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 
-    :param request_id: the batch request. (templated)
-    :param sentinelhub_conn_id: the Sentinel Hub connection. (templated)
-    """
+            trigger = SentinelHubBatchTrigger(
+                request_id=request_id,
+                target_status=step.goal,
+                sentinelhub_conn_id=self.sentinelhub_conn_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+                not_before=not_before,
+                restart=step is Step.RESTART,
+                cancel_on_kill=self.cancel_on_kill,
+            )
+            if self.deferrable:
+                left = timedelta(seconds=max(0.0, deadline - time.time()))
+                self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _BACKSTOP)
+            restart = bool(asyncio.run(trigger.wait())["restart"])
 
-    def _act(self, client: BatchClient) -> BatchRequest:
-        from airflow_provider_sentinelhub.client.actions import ensure_stopped
+    def _timed_out(self, request: BatchRequest) -> Exception:
+        from airflow_provider_sentinelhub.client.errors import BatchTimeoutError, SentinelHubError
 
-        return ensure_stopped(client, self.request_id)
+        state = f"is not done after {self.timeout:g} s ({request.progress})"
+        if not self.cancel_on_kill:
+            return BatchTimeoutError(request.id, f"{state} and goes on.")
+        try:
+            stopped = self._stop(request.id)
+        except SentinelHubError as error:
+            return BatchTimeoutError(request.id, f"{state} and could not be stopped ({error}).")
+        return BatchTimeoutError(request.id, f"{state} and was {'stopped' if stopped else 'not running'}.")
 
+    def _result(self, request: BatchRequest) -> dict[str, Any]:
+        from airflow_provider_sentinelhub.client.tiles import DeliveryFolder
 
-def _number(value: Any, kind: Callable[[Any], Any]) -> Any:
-    """Read the text that Jinja makes of a number; what is none is left for the check to name."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return kind(value)
-    except ValueError:
-        return value
+        folder = DeliveryFolder.of(request)
+        return {
+            "request_id": request.id,
+            "status": request.raw_status,
+            "cost_pu": request.cost_pu,
+            "delivery": f"s3://{folder.bucket}/{folder.prefix}",
+            "tiles": self._count_tiles(request),
+        }
+
+    def _count_tiles(self, request: BatchRequest) -> int | None:
+        from airflow_provider_sentinelhub.client.judge import processed
+        from airflow_provider_sentinelhub.client.tiles import list_tiles
+        from airflow_provider_sentinelhub.hooks.delivery import bucket_client
+
+        if not processed(request):
+            return None
+        aws_conn_id = self.aws_conn_id or self.delivery_aws_conn_id
+        if not aws_conn_id:
+            self.log.warning(
+                "The delivery of batch request %s is not checked: name a connection that may read the bucket "
+                "in aws_conn_id.",
+                request.id,
+            )
+            return None
+        return len(list_tiles(bucket_client(aws_conn_id), request))

@@ -10,9 +10,10 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sentinelhub.client.errors import AuthenticationError, BatchError, SentinelHubError
-from airflow_provider_sentinelhub.client.judge import reached, target
+from airflow_provider_sentinelhub.client.judge import reached, stoppable, target
 from airflow_provider_sentinelhub.client.retries import Backoff
 from airflow_provider_sentinelhub.triggers.clients import forget_client, shared_client
+from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +33,9 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param sentinelhub_conn_id: the Airflow connection.
     :param poll_interval: seconds between two looks.
     :param deadline: seconds since the epoch; absolute, so that it survives a restart of the triggerer.
+    :param not_before: seconds since the epoch; until then there is nothing to look at.
+    :param restart: handed back in the event: the request was stopped and is to be started again.
+    :param cancel_on_kill: stop the request when a person fails the waiting task or deletes its run.
     """
 
     def __init__(
@@ -42,6 +46,9 @@ class SentinelHubBatchTrigger(BaseTrigger):
         sentinelhub_conn_id: str,
         poll_interval: float,
         deadline: float,
+        not_before: float = 0.0,
+        restart: bool = False,
+        cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.request_id = request_id
@@ -49,6 +56,10 @@ class SentinelHubBatchTrigger(BaseTrigger):
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.not_before = not_before
+        self.restart = restart
+        self.cancel_on_kill = cancel_on_kill
+        self._fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the constructor's arguments."""
@@ -60,15 +71,33 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 "sentinelhub_conn_id": self.sentinelhub_conn_id,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "not_before": self.not_before,
+                "restart": self.restart,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the wait is over, then fire once."""
-        why = await self._wait()
-        yield TriggerEvent({"request_id": self.request_id, "why": why, "deadline": self.deadline})
+        """Wait until there is something to tell, then fire once."""
+        event = await self.wait()
+        # Airflow may kill a trigger that has fired already: there must be nothing left to stop by then.
+        self._fired = True
+        yield TriggerEvent(event)
 
-    async def _wait(self) -> str:
+    async def wait(self) -> dict[str, Any]:
+        """Wait; returns what the event says."""
+        pause = min(self.not_before, self.deadline) - time.time()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        why = "time" if self.restart else await self._poll()
+        return {
+            "request_id": self.request_id,
+            "why": why,
+            "deadline": self.deadline,
+            "restart": self.restart,
+        }
+
+    async def _poll(self) -> str:
         goal = target(self.target_status)
         failures, seen = 0, ""
         while time.time() < self.deadline:
@@ -99,3 +128,19 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 self.log.info("A poll failed and is repeated in %.0f s: %s", pause, error)
             await asyncio.sleep(min(pause, max(0.0, self.deadline - time.time())))
         return "deadline"
+
+    async def on_kill(self) -> None:
+        """Stop the request if a person has killed the task for good.
+
+        Airflow calls this also when the task was cleared, when another triggerer has taken the trigger over,
+        and for a trigger that has just fired: then the request goes on.
+        """
+        if self._fired or not self.cancel_on_kill:
+            return
+        if not await asyncio.to_thread(killed_for_good, self.task_instance):
+            return
+        client = await shared_client(self.sentinelhub_conn_id)
+        request = await asyncio.to_thread(client.get, self.request_id)
+        if stoppable(request):
+            await asyncio.to_thread(client.stop, self.request_id)
+            self.log.info("The task was killed: batch request %s is stopped", self.request_id)

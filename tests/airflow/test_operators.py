@@ -15,7 +15,7 @@ from support import NDVI, ONE_TILE, QUICK, client_for, created, secrets_of, star
 
 from airflow_provider_sentinelhub.client.errors import LostReplyError, UnreachableError
 from airflow_provider_sentinelhub.hooks import sentinelhub as hook_module
-from airflow_provider_sentinelhub.operators.batch import (
+from airflow_provider_sentinelhub.operators.steps import (
     SentinelHubAnalyseBatchOperator,
     SentinelHubCreateBatchOperator,
     SentinelHubStartBatchOperator,
