@@ -1,0 +1,80 @@
+"""A validated request body, read into the things the engine works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import shapely
+from shapely.geometry import box, shape
+
+from airflow_provider_sentinelhub.sandbox.delivery import Destination
+from airflow_provider_sentinelhub.sandbox.grids import GRIDS, TilingGrid, parse_crs, project
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+EXTENSIONS = {"image/tiff": "tif", "application/json": "json"}
+WGS84 = 4326
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a batch request asks for."""
+
+    evalscript: str
+    data: list[dict[str, Any]]
+    responses: list[tuple[str, str]]  # (identifier, MIME type)
+    grid: TilingGrid
+    resolution: float
+    buffer: tuple[int, int]  # pixels on each side, x and y
+    area: BaseGeometry  # longitude, latitude
+    destination: Destination
+    credentials: dict[str, str]
+    overwrite: bool
+    skip_existing: bool
+    cog: bool
+    cog_parameters: dict[str, Any] | None
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> Definition:
+        """Read a body that passed `validation.validated`."""
+        process, grid, output = body["processRequest"], body["input"], body["output"]
+        delivery = output["delivery"]["s3"]
+        return cls(
+            evalscript=process["evalscript"],
+            data=process["input"]["data"],
+            responses=[(r["identifier"], r["format"]["type"]) for r in process["output"]["responses"]],
+            grid=GRIDS[int(grid["id"])],
+            resolution=float(grid["resolution"]),
+            buffer=(int(grid["bufferX"]), int(grid["bufferY"])),
+            area=area(process["input"]["bounds"]),
+            destination=Destination.parse(delivery["url"]),
+            credentials={
+                k: delivery[k] for k in ("accessKey", "secretAccessKey", "iamRoleARN") if k in delivery
+            },
+            overwrite=output["overwrite"],
+            skip_existing=output["skipExisting"],
+            cog=output["cogOutput"],
+            cog_parameters=output.get("cogParameters"),
+        )
+
+    def paths(self, request_id: str, tile_name: str, tile_id: int) -> dict[str, str]:
+        """Return the key of each output of a tile, by identifier."""
+        return {
+            identifier: self.destination.tile_key(
+                request_id, tile_name, tile_id, identifier, EXTENSIONS[mime]
+            )
+            for identifier, mime in self.responses
+        }
+
+
+def area(bounds: dict[str, Any]) -> BaseGeometry:
+    """Return the area of interest in longitude and latitude: what box and geometry, if both given, share."""
+    parts: list[BaseGeometry] = []
+    if "bbox" in bounds:
+        parts.append(box(*bounds["bbox"]))
+    if "geometry" in bounds:
+        parts.append(shape(bounds["geometry"]))
+    geometry = shapely.intersection_all(parts)
+    return project(geometry, parse_crs(bounds["properties"]["crs"]), WGS84)

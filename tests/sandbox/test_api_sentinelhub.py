@@ -1,0 +1,103 @@
+"""The vendor's own client, which knows nothing of the sandbox, walks through the life of a request."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sandbox.batch_calls import CALIFORNIA, NDVI
+from sandbox_driver import Sandbox
+
+
+@pytest.fixture
+def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The client, set up by nothing but two addresses and the credentials."""
+    monkeypatch.setitem(os.environ, "OAUTHLIB_INSECURE_TRANSPORT", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sentinelhub.api.batch.process import BatchProcessClient
+        from sentinelhub.config import SHConfig
+
+        config = SHConfig(use_defaults=True)
+        config.sh_base_url, config.sh_token_url = sandbox.base_url, sandbox.token_url
+        config.sh_client_id, config.sh_client_secret = sandbox.client_id, sandbox.client_secret
+        yield BatchProcessClient(config=config)
+
+
+def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
+    """Create a request as the vendor's tutorial does."""
+    from sentinelhub.api.process import SentinelHubRequest
+    from sentinelhub.constants import CRS, MimeType
+    from sentinelhub.data_collections import DataCollection
+    from sentinelhub.geometry import Geometry
+
+    process = SentinelHubRequest(
+        evalscript=NDVI,
+        input_data=[
+            SentinelHubRequest.input_data(
+                data_collection=DataCollection.SENTINEL2_L1C, time_interval=("2020-07-01", "2020-07-30")
+            )
+        ],
+        responses=[SentinelHubRequest.output_response("default", MimeType.TIFF)],
+        geometry=Geometry({"type": "Polygon", "coordinates": [CALIFORNIA]}, crs=CRS.WGS84),
+        config=client.config,
+    )
+    return client.create(
+        process,
+        input=client.tiling_grid_input(grid_id=1, resolution=20),
+        output=client.raster_output(
+            delivery=client.s3_specification(
+                url=f"s3://{sandbox.bucket}/vendor",
+                access_key=sandbox.access_key,
+                secret_access_key=sandbox.secret_key,
+            ),
+            cog_output=True,
+        ),
+        **options,
+    )
+
+
+def test_tiling_grids(client: Any) -> None:
+    grids = list(client.iter_tiling_grids())
+    assert [grid["id"] for grid in grids] == [0, 1, 2, 3, 6, 7]
+    assert client.get_tiling_grid(3) == grids[3]
+
+
+def test_the_walk_of_the_tutorial(client: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sentinelhub.api.batch import utils
+    from sentinelhub.api.batch.base import BatchRequestStatus, BatchUserAction
+
+    created = request_in(client, sandbox, description="vendor")
+    assert created.status is BatchRequestStatus.CREATED
+    assert created.request_id in {request.request_id for request in client.iter_requests(search="vendor")}
+    client.update_request(created, description="the vendor's")
+    assert client.get_request(created).request["description"] == "the vendor's"
+    client.start_analysis(created)
+    monkeypatch.setattr(utils, "_MIN_SLEEP_TIME", 0)
+    monkeypatch.setattr(utils, "_MIN_ANALYSIS_SLEEP_TIME", 0)
+    analysed = utils.monitor_batch_process_analysis(created, client, sleep_time=0)
+    assert analysed.status is BatchRequestStatus.ANALYSIS_DONE
+    client.start_job(created)
+    done = utils.monitor_batch_process_job(created, client, sleep_time=0, analysis_sleep_time=0)
+    assert done.status is BatchRequestStatus.DONE
+    assert done.user_action is BatchUserAction.START
+    assert done.cost_PU == 100
+    assert len([key for key in sandbox.keys(f"vendor/{done.request_id}/") if key.endswith(".tif")]) == 8
+
+
+def test_a_stop(client: Any, sandbox: Sandbox) -> None:
+    from sentinelhub.api.batch.base import BatchRequestStatus, StoppedStatusReason
+    from sentinelhub.exceptions import DownloadFailedException
+
+    sandbox.steer(processing={"seconds": 10_000})
+    request = request_in(client, sandbox)
+    client.start_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.PROCESSING)
+    client.stop_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.STOPPED)
+    assert client.get_request(request).stopped_status_reason is StoppedStatusReason.USER_ACTION
+    with pytest.raises(DownloadFailedException, match="30 minutes"):
+        client.start_job(request)
