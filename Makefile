@@ -33,15 +33,16 @@ sandbox: $(VENV)/ready
 
 .PHONY: lint
 lint: $(VENV)/ready
-	@echo "==> ruff and mypy"
+	@echo "==> ruff, mypy and the compose schema"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
 
 .PHONY: test
 test: lint
 	@echo "==> pytest"
-	@$(BIN)/pytest --numprocesses 2
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 .PHONY: lock
 lock: $(VENV)/ready

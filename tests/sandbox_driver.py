@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -297,8 +296,3 @@ class Sandbox:
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         result: dict[str, Any] = answer.json() if answer.content else {}
         return result
-
-
-def environment(sandbox: Sandbox) -> dict[str, str]:
-    """Return an environment in which Airflow finds the sandbox."""
-    return {**os.environ, **sandbox.connections}

@@ -148,9 +148,8 @@ def next_step(
     if reached(request, goal):
         return Step.FINISH
     if not wait:
-        if analyse_only:
-            return Step.FINISH if analysed(request) else Step.ANALYSE
-        return Step.FINISH if started(request) else Step.START
+        asked, ask = (analysed, Step.ANALYSE) if analyse_only else (started, Step.START)
+        return Step.FINISH if asked(request) else ask
     if not analysed(request):
         return Step.ANALYSE
     if not reached(request, BatchStatus.ANALYSIS_DONE):

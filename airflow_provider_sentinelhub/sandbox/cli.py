@@ -16,6 +16,7 @@ import os
 import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             workers=options.workers,
         )
         try:
-            asyncio.run(serve(settings, lambda ready: _announce(settings, ready)))
+            asyncio.run(serve(settings, lambda ready: _announce(settings, ready, options.public_host)))
         except StartupError as error:
             return _refuse(str(error))
         except (asyncio.CancelledError, KeyboardInterrupt):  # told to end, as one should
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         default=min(2, os.cpu_count() or 1),
         help="processes that render tiles (default: %(default)s)",
     )
+    parser.add_argument(
+        "--public-host", help="name by which others reach this machine, for the connections that are printed"
+    )
     parser.add_argument("--allow-remote", action="store_true", help="let other machines in, for steering too")
     return parser
 
@@ -112,10 +116,25 @@ def _data_dir(options: argparse.Namespace) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _announce(settings: Settings, ready: Ready) -> None:
-    """Print the connections and, last, that the sandbox is ready."""
-    for name, connection in connections(ready).items():
-        print(f"export {name}={shlex.quote(json.dumps(connection))}")
+def _announce(settings: Settings, ready: Ready, public_host: str | None) -> None:
+    """Print the connections and, last, that the sandbox is ready.
+
+    The connections are also left in ``connections.sh``, for whoever shares the data directory.
+    """
+    if public_host:
+        ready = replace(
+            ready,
+            base_url=_with_host(ready.base_url, public_host),
+            s3_endpoint=_with_host(ready.s3_endpoint, public_host),
+        )
+    lines = [
+        f"export {name}={shlex.quote(json.dumps(connection))}"
+        for name, connection in connections(ready).items()
+    ]
+    file = settings.data_dir / "connections.sh"
+    file.touch(mode=0o600)
+    file.write_text("\n".join(lines) + "\n")
+    print(*lines, sep="\n")
     print(
         f"# Sentinel Hub sandbox ready: API {ready.base_url} · S3 {ready.s3_endpoint}"
         f" · bucket s3://{settings.bucket} · data {settings.data_dir}",
@@ -147,6 +166,11 @@ def connections(ready: Ready) -> dict[str, dict[str, object]]:
             },
         },
     }
+
+
+def _with_host(url: str, host: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{host}:{rest.rpartition(':')[2]}"
 
 
 def _is_loopback(host: str) -> bool:

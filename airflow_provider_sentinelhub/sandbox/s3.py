@@ -22,8 +22,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import weed
-from .weed import ROLE_ARN, Keys, S3Error
+from airflow_provider_sentinelhub.sandbox import weed
+from airflow_provider_sentinelhub.sandbox.weed import ROLE_ARN, Keys, S3Error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

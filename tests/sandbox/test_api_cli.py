@@ -120,3 +120,22 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
 def test_the_default_data_folder_is_the_users() -> None:
     said = refused("--port", "1", XDG_DATA_HOME="/proc")
     assert "/proc/sentinelhub-sandbox" in said
+
+
+def test_the_connections_are_left_for_others_under_the_name_they_know(tmp_path: Path) -> None:
+    command = [*COMMAND, "--data-dir", str(tmp_path), "--port", "0", "--s3-port", "0", "--public-host", "me"]
+    printed = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("#"):
+                    break
+                printed.append(line)
+        finally:
+            process.terminate()
+    file = tmp_path / "connections.sh"
+    assert file.read_text() == "".join(printed)
+    assert file.stat().st_mode & 0o077 == 0
+    assert "http://me:" in printed[0]
+    assert "http://me:" in printed[1]

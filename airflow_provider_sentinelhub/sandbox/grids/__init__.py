@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import shapely
 
-from . import regular, utm
-from .crs import SUPPORTED_CRS, parse_crs, project
-from .tile import Tile
+from airflow_provider_sentinelhub.sandbox.grids import regular, utm
+from airflow_provider_sentinelhub.sandbox.grids.crs import SUPPORTED_CRS, parse_crs, project
+from airflow_provider_sentinelhub.sandbox.grids.tile import Tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,8 +27,8 @@ import numpy as np
 import shapely
 from shapely import Polygon, affinity
 
-from .crs import WGS84, project
-from .tile import Tile
+from airflow_provider_sentinelhub.sandbox.grids.crs import WGS84, project
+from airflow_provider_sentinelhub.sandbox.grids.tile import Tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
