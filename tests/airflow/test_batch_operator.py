@@ -7,76 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from airflow_runner import StateStore, TaskInstance, run
-from support import FOUR_TILES, NDVI, ONE_TILE, client_for, created, starts, wait_for
+from airflow_runner import StateStore, run
+from support import FOUR_TILES, client_for, created, starts, wait_for
+from support import definition as small
+from whole_life import Task, accepted, impatience, tallies
 
-from airflow_provider_sentinelhub.client import adoption
 from airflow_provider_sentinelhub.client.errors import GarbledReplyError, LostReplyError, ServerError
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox_driver import Sandbox
 
 MODES = (False, True)
 
 
 @pytest.fixture(autouse=True)
-def quick_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adoption, "SETTLE_SECONDS", 1.0)
-    monkeypatch.setattr(adoption, "_LOOK_EVERY", 0.1)
+def impatient() -> Iterator[None]:
+    with impatience():
+        yield
 
 
-def operator(**changes: Any) -> SentinelHubBatchOperator:
-    arguments: dict[str, Any] = {
-        "task_id": "task",
-        "evalscript": NDVI,
-        "area": ONE_TILE,
-        "time_range": ("2020-07-01", "2020-07-31"),
-        "collection": "sentinel-2-l1c",
-        "tiling_grid_id": 1,
-        "resolution": 20,
-        "outputs": ["NDVI"],
-        "delivery_url": "s3://sandbox/whole",
-        "delivery_aws_conn_id": "aws_default",
-        "poll_interval": 0.1,
-        "timeout": 60,
-        **changes,
-    }
-    return SentinelHubBatchOperator(**arguments)
-
-
-class Task:
-    """One task instance over several attempts, with the store that outlives them."""
-
-    def __init__(self, run_id: str | None = None, map_index: int = -1) -> None:
-        self.run_id = run_id or f"run-{time.time_ns()}"
-        self.map_index = map_index
-        self.store = StateStore()
-        self.tries = 0
-        self.instance = TaskInstance()
-
-    def attempt(self, **changes: Any) -> Any:
-        self.tries += 1
-        self.instance = TaskInstance()
-        self.instance.run_id, self.instance.map_index = self.run_id, self.map_index
-        self.instance.try_number = self.tries
-        within = {"ti": self.instance, "task_instance": self.instance, "task_state_store": self.store}
-        return run(operator(**changes), within)[0]
-
-
-def tallies(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    """Return what was accepted of the requests that this test made."""
-    return {key: one for key, one in sandbox.journal()["requests"].items() if one["creates"]}
-
-
-def accepted(sandbox: Sandbox, action: str) -> int:
-    return sum(one[action] for one in tallies(sandbox).values())
+def a_task(run_id: str | None = None, map_index: int = -1) -> Task:
+    return Task(StateStore(), run_id, map_index)
 
 
 @pytest.mark.parametrize("deferrable", MODES)
 def test_from_nothing_to_delivered_tiles(sandbox: Sandbox, deferrable: bool) -> None:
     sandbox.steer(analysis={"seconds": 0.5}, processing={"seconds": 0.5})
-    task = Task()
+    task = a_task()
     result = task.attempt(deferrable=deferrable, area=FOUR_TILES, description="mine")
     assert result["status"] == "DONE"
     assert result["tiles"] == 4
@@ -90,7 +50,7 @@ def test_from_nothing_to_delivered_tiles(sandbox: Sandbox, deferrable: bool) -> 
 
 @pytest.mark.parametrize("deferrable", MODES)
 def test_a_second_attempt_takes_the_result(sandbox: Sandbox, deferrable: bool) -> None:
-    task = Task()
+    task = a_task()
     first = task.attempt(deferrable=deferrable)
     for store in (task.store, StateStore()):  # whether or not the store is kept
         task.store = store
@@ -99,25 +59,25 @@ def test_a_second_attempt_takes_the_result(sandbox: Sandbox, deferrable: bool) -
 
 
 def test_a_changed_definition_is_a_new_request(sandbox: Sandbox) -> None:
-    task = Task()
+    task = a_task()
     first, second = task.attempt(), task.attempt(resolution=10)
     assert first["request_id"] != second["request_id"]
     assert task.attempt() == first
 
 
 def test_never_reuse_asks_for_a_new_one_each_time(sandbox: Sandbox) -> None:
-    task = Task()
+    task = a_task()
     ids = {task.attempt(reuse="never")["request_id"] for _ in range(3)}
     assert len(ids) == 3
 
 
 def test_tasks_runs_and_map_indices_never_get_each_others_request(sandbox: Sandbox) -> None:
     ids = {
-        Task("run-a").attempt()["request_id"],
-        Task("run-b").attempt()["request_id"],
-        Task("run-a", map_index=0).attempt()["request_id"],
-        Task("run-a", map_index=1).attempt()["request_id"],
-        Task("run-a").attempt(sentinelhub_conn_id="sentinelhub_default", outputs=["NDVI"], area=FOUR_TILES)[
+        a_task("run-a").attempt()["request_id"],
+        a_task("run-b").attempt()["request_id"],
+        a_task("run-a", map_index=0).attempt()["request_id"],
+        a_task("run-a", map_index=1).attempt()["request_id"],
+        a_task("run-a").attempt(sentinelhub_conn_id="sentinelhub_default", outputs=["NDVI"], area=FOUR_TILES)[
             "request_id"
         ],
     }
@@ -126,7 +86,7 @@ def test_tasks_runs_and_map_indices_never_get_each_others_request(sandbox: Sandb
 
 @pytest.mark.parametrize("deferrable", MODES)
 def test_only_the_analysis(sandbox: Sandbox, deferrable: bool) -> None:
-    task = Task()
+    task = a_task()
     result = task.attempt(deferrable=deferrable, analyse_only=True)
     assert (result["status"], result["tiles"]) == ("ANALYSIS_DONE", None)
     assert accepted(sandbox, "starts") == 0
@@ -137,7 +97,7 @@ def test_only_the_analysis(sandbox: Sandbox, deferrable: bool) -> None:
 
 def test_start_and_leave(sandbox: Sandbox) -> None:
     sandbox.steer(processing={"seconds": 600})
-    task = Task()
+    task = a_task()
     result = task.attempt(wait_for_completion=False)
     assert accepted(sandbox, "starts") == 1
     assert task.attempt(wait_for_completion=False)["request_id"] == result["request_id"]
@@ -174,7 +134,7 @@ def test_an_existing_request_is_adopted(sandbox: Sandbox, analysed: bool) -> Non
 @pytest.mark.parametrize("path", ["/process", "/process/*/analyse", "/process/*/start"])
 def test_a_lost_reply_pays_once(sandbox: Sandbox, kind: str, rule: dict[str, Any], path: str) -> None:
     sandbox.fault(kind, method="POST", path=path, **rule)
-    task = Task()
+    task = a_task()
     result = None
     for _ in range(3):
         try:
@@ -190,7 +150,7 @@ def test_a_lost_reply_pays_once(sandbox: Sandbox, kind: str, rule: dict[str, Any
 
 def test_a_create_that_was_never_done_is_made_after_a_while(sandbox: Sandbox) -> None:
     sandbox.fault("drop", method="POST", path="/process", when="before")
-    task = Task()
+    task = a_task()
     began = time.monotonic()
     with pytest.raises(LostReplyError):
         task.attempt()
@@ -201,12 +161,10 @@ def test_a_create_that_was_never_done_is_made_after_a_while(sandbox: Sandbox) ->
 
 def test_of_two_twins_every_attempt_pays_for_the_older(sandbox: Sandbox) -> None:
     """Two attempts at once, neither of which saw the other's request, leave twins behind."""
-    task = Task()
+    task = a_task()
     first = task.attempt(analyse_only=True)["request_id"]
     client = client_for(sandbox)
     definition = dict(client.get(first).definition)
-    from support import definition as small
-
     twin = client.create({**small(sandbox).to_wire(), "description": definition["description"]}).id
     result = task.attempt()
     assert result["request_id"] == first
@@ -233,12 +191,12 @@ def test_every_bad_ending_fails_for_good(sandbox: Sandbox, deferrable: bool, kin
     sandbox.steer(processing={"seconds": 0.5})
     sandbox.fault(kind, **({"times": None} if kind == "unknown_status" else {}))
     with pytest.raises(AirflowFailException, match=name):
-        Task().attempt(deferrable=deferrable)
+        a_task().attempt(deferrable=deferrable)
 
 
 def test_after_a_failed_request_the_next_attempt_makes_a_new_one(sandbox: Sandbox) -> None:
     sandbox.fault("analysis_failure")
-    task = Task()
+    task = a_task()
     with pytest.raises(AirflowFailException, match="BatchFailedError"):
         task.attempt()
     assert task.attempt()["status"] == "DONE"
@@ -248,16 +206,16 @@ def test_after_a_failed_request_the_next_attempt_makes_a_new_one(sandbox: Sandbo
 @pytest.mark.parametrize("deferrable", MODES)
 def test_the_deadline_stops_the_request(sandbox: Sandbox, deferrable: bool) -> None:
     sandbox.steer(processing={"seconds": 600})
-    task = Task()
+    task = a_task()
     with pytest.raises(AirflowFailException, match=r"BatchTimeoutError.*was stopped"):
-        task.attempt(deferrable=deferrable, timeout=2)
+        task.attempt(deferrable=deferrable, timeout=6)
     assert accepted(sandbox, "stops") == 1
 
 
 def test_the_deadline_leaves_the_request_alone_if_told_so(sandbox: Sandbox) -> None:
     sandbox.steer(processing={"seconds": 600})
     with pytest.raises(AirflowFailException, match=r"BatchTimeoutError.*goes on"):
-        Task().attempt(timeout=2, cancel_on_kill=False)
+        a_task().attempt(timeout=6, cancel_on_kill=False)
     assert accepted(sandbox, "stops") == 0
 
 
@@ -267,7 +225,7 @@ def test_a_stopped_request_is_restarted_as_soon_as_the_service_allows(
     sandbox: Sandbox, deferrable: bool, kind: str, minutes: int
 ) -> None:
     client = client_for(sandbox)
-    task = Task()
+    task = a_task()
     if kind == "stop":
         sandbox.steer(processing={"seconds": 600})
         request_id = task.attempt(wait_for_completion=False)["request_id"]
@@ -297,4 +255,4 @@ def test_a_stop_while_it_waits_is_somebodys_will(sandbox: Sandbox) -> None:
     sandbox.steer(processing={"polls": 30})
     sandbox.fault("unhealthy")
     with pytest.raises(AirflowFailException, match="BatchUnhealthyError"):
-        Task().attempt()
+        a_task().attempt()

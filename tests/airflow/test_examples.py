@@ -34,6 +34,7 @@ def test_the_example_runs(sandbox: Sandbox, migrated_home: Path, tmp_path: Path,
 
     said = run.stdout + run.stderr
     assert run.returncode == 0, said[-5000:]
-    assert len(re.findall(r"^11S\w\w_\d_\d +0\.\d{4} +\d+\.\d$", said, re.MULTILINE)) == 8, said[-5000:]
+    assert re.search(r"delivered 8 tiles, 16 files", said), said[-5000:]
+    assert said.count("[DAG TEST] end task") >= 8, said[-5000:]
     [request] = [one for one in sandbox.journal()["requests"].values() if one["creates"]]
     assert (request["creates"], request["starts"], request["status"]) == (1, 1, "DONE")
