@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import requests
 from botocore.config import Config
+from processes import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +75,12 @@ class Sandbox:
         with self.log_path.open("a") as log:
             # A session of its own: a Ctrl-C meant for the tests does not reach it.
             process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         self._process = process
         watchdog = threading.Timer(START_SECONDS, process.kill)

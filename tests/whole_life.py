@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_runner import TaskInstance, run
 from support import NDVI, ONE_TILE, QUICK
 
-from airflow_provider_sentinelhub.client import actions, adoption
+from airflow_provider_sentinelhub.client import actions, adoption, tiles
 from airflow_provider_sentinelhub.client import batch as batch_module
+from airflow_provider_sentinelhub.client.batch import BatchClient
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 from airflow_provider_sentinelhub.triggers import batch as trigger_module
+from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +106,22 @@ def impatience() -> Iterator[None]:
         patch.setattr(trigger_module, "_FORGIVEN", QUICK)
         patch.setattr("airflow_provider_sentinelhub.client.batch.Backoff", lambda: QUICK)
         yield
+
+
+def die_at(task: Task, boundary: tuple[str, str], environment: dict[str, str]) -> None:
+    """Make an attempt that kills its own process with SIGKILL before or after a call."""
+    os.environ.update(environment)
+    (owner, name), when = boundary[0].split("."), boundary[1]
+    holder = {"BatchClient": BatchClient, "SentinelHubBatchTrigger": SentinelHubBatchTrigger, "tiles": tiles}[
+        owner
+    ]
+    function = getattr(holder, name)
+
+    def deadly(*arguments: Any, **keywords: Any) -> Any:
+        if when == "after":
+            function(*arguments, **keywords)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(holder, name, deadly)
+    with impatience():
+        task.attempt()

@@ -57,11 +57,11 @@ def reached(request: BatchRequest, goal: BatchStatus) -> bool:
 
 def ending_error(request: BatchRequest) -> BatchError | None:
     """Name the bad ending that a request has come to; None while it lives and when it is DONE."""
-    because = f": {request.error}" if request.error else ""
+    because = f": {request.error.rstrip('.')}" if request.error else ""
     if request.status is BatchStatus.FAILED:
-        # Nothing is spent before processing begins.
-        phase = "processing" if request.cost_pu else "analysis"
-        return BatchFailedError(request.id, f"FAILED in {phase}{because or ', no reason given'}.")
+        # Before processing nothing is spent, but processing may fail before anything is spent as well.
+        phase = " in processing" if request.cost_pu else ""
+        return BatchFailedError(request.id, f"FAILED{phase}{because or ', no reason given'}.")
     if request.status is BatchStatus.STOPPED and not _restarting(request):
         kind = _STOPPED.get(request.stopped_reason, BatchStoppedError)
         reason = request.stopped_reason or "no reason given"

@@ -146,10 +146,12 @@ class Faults:
                     return fault
         return None
 
-    def on_request(self, kind: str, request_id: str) -> Fault | None:
-        """Return the first fault of this kind that holds for a request, binding it to the request."""
+    def on_request(self, kind: str, request_id: str, *, phase: str | None = None) -> Fault | None:
+        """Return the first fault of this kind, and for this phase, that holds for a request; binds it."""
         for fault in self._faults.values():
             if fault.kind != kind or fault.rule["request"] not in (None, request_id):
+                continue
+            if fault.rule.get("phase") != phase:
                 continue
             if request_id not in fault.bound and request_id not in fault.passed:
                 (fault.bound if fault.strikes() else fault.passed).append(request_id)

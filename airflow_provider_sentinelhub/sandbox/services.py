@@ -71,8 +71,7 @@ class Services:
     async def bucket(self, task_id: str, definition: Definition, *, phase: str) -> Bucket:
         """Return the bucket of a request as its own credentials see it, or as a fault makes it look."""
         credentials = definition.credentials
-        fault = self.faults.on_request("bucket_denied", task_id)
-        if fault and fault.rule["phase"] == phase:
+        if self.faults.on_request("bucket_denied", task_id, phase=phase):
             credentials = self.reader
         return await asyncio.to_thread(self.clients.bucket, credentials, definition.destination.bucket)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Polls that may fail one after the other before the worker is woken to look for itself.
 _FORGIVEN = Backoff(attempts=10, first=2.0, longest=120.0)
 
+# An event loop forgets a task that nobody else refers to.
+_stopping: set[asyncio.Task[None]] = set()
+
 
 class SentinelHubBatchTrigger(BaseTrigger):
     """Fires when a batch request has reached a status, or cannot reach it any more, or the deadline passes.
@@ -137,6 +140,13 @@ class SentinelHubBatchTrigger(BaseTrigger):
         """
         if self._fired or not self.cancel_on_kill:
             return
+        # Airflow cancels this, too, at its next look a second later: what takes longer outlives it.
+        stopping = asyncio.create_task(self._stop_if_killed_for_good())
+        _stopping.add(stopping)
+        stopping.add_done_callback(_stopping.discard)
+        await asyncio.shield(stopping)
+
+    async def _stop_if_killed_for_good(self) -> None:
         if not await asyncio.to_thread(killed_for_good, self.task_instance):
             return
         client = await shared_client(self.sentinelhub_conn_id)

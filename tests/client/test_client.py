@@ -308,14 +308,16 @@ def test_every_ending_has_its_error(
 
 @pytest.mark.parametrize("phase", ["create", "analysis", "processing"])
 def test_a_bucket_that_refuses_the_service(client: BatchClient, sandbox: Sandbox, phase: str) -> None:
-    sandbox.fault("bucket_denied", phase=phase)
     if phase == "create":
+        sandbox.fault("bucket_denied", phase=phase)
         with pytest.raises(errors.InvalidRequestError, match="delivery"):
             created(client, sandbox)
         return
     request_id = created(client, sandbox)
+    sandbox.fault("bucket_denied", phase=phase, request=request_id)
     client.start(request_id)
-    sandbox.wait(lambda: client.get(request_id).raw_status in ("DONE", "FAILED"))
+    with pytest.raises(errors.BatchFailedError, match="Failed to write"):
+        wait_for(client, request_id)
     assert not [key for key in sandbox.keys(f"tests/{request_id}/") if key.endswith(".tif")]
 
 

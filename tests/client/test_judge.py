@@ -43,7 +43,7 @@ def test_a_later_good_status_counts_as_reached(status: str, analysis: bool, done
         (
             request("FAILED", "ANALYSE", error="bad script"),
             BatchFailedError,
-            "FAILED in analysis: bad script",
+            "FAILED: bad script.",
         ),
         (request("FAILED", "START", costPU=12.5, error="x"), BatchFailedError, "FAILED in processing: x"),
         (

@@ -59,7 +59,8 @@ def _shift(source: int, target: int) -> Callable[[Coordinates], Coordinates]:
     transformer = _transformer(source, target)
 
     def shift(points: Coordinates) -> Coordinates:
-        x, y = transformer.transform(points[:, 0], points[:, 1])
+        # Lists: older pyproj takes a number out of an array of one, which NumPy warns about.
+        x, y = transformer.transform(points[:, 0].tolist(), points[:, 1].tolist())
         return np.column_stack((x, y))
 
     return shift
