@@ -64,6 +64,15 @@ def ensure_stopped(client: BatchClient, request_id: str) -> BatchRequest:
     return _ensure(client, request, client.stop, stopped)
 
 
+def stop_if_running(client: BatchClient, request_id: str) -> bool:
+    """Have a request stopped if it costs or is about to cost; says whether that was so."""
+    request = look(client, request_id)
+    if stopped(request) or not (started(request) or stoppable(request)):
+        return False
+    ensure_stopped(client, request_id)
+    return True
+
+
 def _living(client: BatchClient, request_id: str) -> BatchRequest:
     request = look(client, request_id)
     ending = ending_error(request)

@@ -133,25 +133,19 @@ class SentinelHubBatchOperator(DefinitionOperator):
         asking.join(_PATIENCE)
 
     def _stop_if_killed_for_good(self, task_instance: Any, request_id: str) -> None:
+        from airflow_provider_sentinelhub.client.actions import stop_if_running
         from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 
-        if killed_for_good(task_instance) and self._stop(request_id):
+        if killed_for_good(task_instance) and stop_if_running(self.hook.client, request_id):
             self.log.info("The task was killed: batch request %s is stopped", request_id)
-
-    def _stop(self, request_id: str) -> bool:
-        from airflow_provider_sentinelhub.client.judge import stoppable
-
-        if not stoppable(self.hook.client.get(request_id)):
-            return False
-        self.hook.client.stop(request_id)
-        return True
 
     def _find_or_create(self, context: Context, memory: TaskMemory) -> str:
         from airflow_provider_sentinelhub.client.adoption import Asker
         from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
 
         definition = self._definition()
-        definition.check()
+        if any(definition.faults()):
+            self._check(definition, self.hook.client)
         fingerprint = Fingerprint.of(self._who(context), definition.without_keys().to_wire())
         asker = Asker(self.hook.client, fingerprint, memory)
         memory.save()
@@ -247,13 +241,14 @@ class SentinelHubBatchOperator(DefinitionOperator):
             restart = bool(asyncio.run(trigger.wait())["restart"])
 
     def _timed_out(self, request: BatchRequest) -> Exception:
+        from airflow_provider_sentinelhub.client.actions import stop_if_running
         from airflow_provider_sentinelhub.client.errors import BatchTimeoutError, SentinelHubError
 
         state = f"is not done after {self.timeout:g} s ({request.progress})"
         if not self.cancel_on_kill:
             return BatchTimeoutError(request.id, f"{state} and goes on.")
         try:
-            stopped = self._stop(request.id)
+            stopped = stop_if_running(self.hook.client, request.id)
         except SentinelHubError as error:
             return BatchTimeoutError(request.id, f"{state} and could not be stopped ({error}).")
         return BatchTimeoutError(request.id, f"{state} and was {'stopped' if stopped else 'not running'}.")

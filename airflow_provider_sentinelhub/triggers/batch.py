@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sentinelhub.client.actions import stop_if_running
 from airflow_provider_sentinelhub.client.errors import AuthenticationError, BatchError, SentinelHubError
-from airflow_provider_sentinelhub.client.judge import reached, stoppable, target
+from airflow_provider_sentinelhub.client.judge import reached, target
 from airflow_provider_sentinelhub.client.retries import Backoff
+from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_provider_sentinelhub.triggers.clients import forget_client, shared_client
 from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 
@@ -149,8 +151,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
     async def _stop_if_killed_for_good(self) -> None:
         if not await asyncio.to_thread(killed_for_good, self.task_instance):
             return
-        client = await shared_client(self.sentinelhub_conn_id)
-        request = await asyncio.to_thread(client.get, self.request_id)
-        if stoppable(request):
-            await asyncio.to_thread(client.stop, self.request_id)
+        # Not the shared client, which makes each call once: this one has to get through.
+        client = await SentinelHubHook(self.sentinelhub_conn_id).aget_conn()
+        if await asyncio.to_thread(stop_if_running, client, self.request_id):
             self.log.info("The task was killed: batch request %s is stopped", self.request_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sentinelhub.client.retries import Backoff
+from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -46,6 +47,4 @@ def forget_client(conn_id: str) -> None:
 
 
 async def _look_up(conn_id: str) -> BatchClient:
-    from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
-
     return await SentinelHubHook(conn_id, backoff=Backoff(attempts=1)).aget_conn()

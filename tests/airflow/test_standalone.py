@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from support import secrets_of
 
@@ -31,6 +32,43 @@ def test_the_example_runs_with_its_waits_deferred(standalone: AirflowStandalone,
     table = standalone.logs(DAG_ID, run, "print_table")
     assert len(re.findall(r"11S\w\w_\d_\d +0\.\d{4} +\d+\.\d", table)) == 8, table
     assert sum(request["starts"] for request in sandbox.journal()["requests"].values()) == 1
+
+
+def test_a_failed_task_stops_its_request_and_a_cleared_one_goes_on(
+    standalone: AirflowStandalone, sandbox: Sandbox
+) -> None:
+    dag_id = "example_ndvi_batch_operator"
+    sandbox.steer(processing={"seconds": 3600})
+    folders = [f"s3://{sandbox.bucket}/{name}" for name in ("failed", "cleared")]
+    failed, cleared = (
+        standalone.trigger(dag_id, {"delivery_url": folder, "resolution": 20}) for folder in folders
+    )
+
+    def both_wait() -> bool:
+        waiting = [task for run in (failed, cleared) for task in standalone.tasks(dag_id, run)]
+        states = [task["state"] for task in waiting if task["task_id"] == "batch"]
+        processing = [one["status"] for one in made().values()]
+        return states == ["deferred"] * 2 and processing == ["PROCESSING"] * 2
+
+    def made() -> dict[str, dict[str, Any]]:
+        return {key: one for key, one in sandbox.journal()["requests"].items() if one["creates"]}
+
+    sandbox.wait(both_wait, timeout=120, every=1, what="both tasks to wait in the triggerer")
+    time.sleep(5)  # until the triggerer has taken them up, Airflow tells nobody of a kill
+    standalone.call(
+        "PATCH", f"/dags/{dag_id}/dagRuns/{failed}/taskInstances/batch", json={"new_state": "failed"}
+    )
+    clear = {"dry_run": False, "dag_run_id": cleared, "task_ids": ["batch"], "only_failed": False}
+    standalone.call("POST", f"/dags/{dag_id}/clearTaskInstances", json=clear)
+    sandbox.wait(lambda: any(one["stops"] for one in made().values()), timeout=60, every=1, what="the stop")
+    sandbox.steer(processing={"seconds": 0})
+
+    state, _ = standalone.watch(dag_id, cleared, 180)
+    assert state == "success"
+    assert standalone.watch(dag_id, failed, 60)[0] == "failed"
+    # One request for each run: one was stopped, the other was done, and both were started once.
+    ends = sorted((one["starts"], one["stops"], one["status"]) for one in made().values())
+    assert ends == [(1, 0, "DONE"), (1, 1, "STOPPED")]
 
 
 def test_no_secret_is_found_in_what_airflow_keeps(standalone: AirflowStandalone, sandbox: Sandbox) -> None:
