@@ -11,6 +11,7 @@ help:
 	@echo "make demo       a local Sentinel Hub, the NDVI Dag on it, a table and a picture"
 	@echo "make test       every check and test"
 	@echo "make sandbox    a local Sentinel Hub in the foreground"
+	@echo "make trials     kill what can be killed in a running Airflow, many times (an hour and more)"
 	@echo "make lint       ruff and mypy only"
 	@echo "make lock       resolve the pinned versions in constraints.txt anew"
 
@@ -43,6 +44,11 @@ lint: $(VENV)/ready
 test: lint
 	@echo "==> pytest"
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+.PHONY: trials
+trials: $(VENV)/ready
+	@$(BIN)/python tests/random_faults.py --runs 500
+	@$(BIN)/python tests/trials/run_trials.py --count 20
 
 .PHONY: lock
 lock: $(VENV)/ready
