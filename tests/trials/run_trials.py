@@ -42,7 +42,7 @@ def main() -> int:
     options = parser().parse_args()
     # However it is told to end, it ends what it has started first.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, lambda number, _: sys.exit(f"Ended by signal {number}"))
     names = options.only or list(TRIALS)
     rows: list[Row] = []
     whole = True

@@ -76,8 +76,9 @@ class Stage:
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(UNHEALTHY_AFTER),
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "3",
         }
-        if database:
-            settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
+        # SQLite has one writer at a time: two dozen tasks may have to wait for longer than its five seconds.
+        waiting = f"sqlite:///{folder / 'airflow' / 'airflow.db'}?timeout=120"
+        settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database or waiting
         self.sandbox = Sandbox(folder / "sandbox")
         self.sandbox.start()
         self.airflow = Airflow(folder / "airflow", self.sandbox.connections, **settings)
