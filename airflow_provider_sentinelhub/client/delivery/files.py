@@ -74,6 +74,11 @@ def read_only(path: Path) -> str:
     return f"{path.as_uri()}?mode=ro&immutable=1"
 
 
+def lenient_text(text: bytes) -> str:
+    """Read text that may be damaged: a name that is not whole is nobody's."""
+    return text.decode(errors="replace")
+
+
 def _check(path: Path, name: str) -> None:
     """Hold a file against what its own header says of it, then have SQLite look at every page."""
     with path.open("rb") as file:
@@ -89,9 +94,10 @@ def _check(path: Path, name: str) -> None:
     if pages and changes == valid_for and path.stat().st_size < pages * page_size:
         raise HalfWrittenError(f"{name} is cut off: {path.stat().st_size} of {pages * page_size} bytes.")
     with closing(sqlite3.connect(read_only(path), uri=True)) as database:
+        database.text_factory = lenient_text
         try:
             [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise HalfWrittenError(f"{name} is damaged ({error}).") from error
     if verdict != "ok":
         raise HalfWrittenError(f"{name} is damaged ({verdict}).")

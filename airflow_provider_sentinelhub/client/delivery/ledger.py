@@ -167,6 +167,7 @@ class Ledger:
         self.close()
         work.unlink(missing_ok=True)
         self._database = sqlite3.connect(work.as_uri(), uri=True, isolation_level=None)
+        self._database.text_factory = files.lenient_text
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", "cache_size = -16000"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_SCHEMA)
@@ -184,7 +185,7 @@ class Ledger:
             ).fetchall()
             for number, (table, geometry, crs) in enumerate(layers):
                 self._plan_layer(number, table, geometry, crs)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, UnicodeDecodeError) as error:
             raise UnreadableDeliveryError(f"{name} is not a GeoPackage of the service ({error}).") from error
         except sqlite3.IntegrityError as error:
             raise UnreadableDeliveryError(f"{name} names files twice or not at all ({error}).") from error
@@ -223,7 +224,7 @@ class Ledger:
                 "SELECT name, upper(coalesce(status, '')), coalesce(error, '') "
                 "FROM execution.features WHERE name IN (SELECT tile FROM planned) ORDER BY name, id"
             )
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, UnicodeDecodeError) as error:
             raise UnreadableDeliveryError(
                 f"{account.name} is not an execution database of the service ({error})."
             ) from error
