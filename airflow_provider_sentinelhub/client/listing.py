@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_plus
@@ -169,9 +168,11 @@ def _joined(source: _Source, starts: list[str], threads: int) -> Iterator[list[t
     That each range begins with the very object at which the one before it ended proves that the whole is what
     one listing would have given, whatever the server's order.
     """
-    connections = max(1, min(threads, len(starts), source.s3.meta.config.max_pool_connections))
+    config: Any = source.s3.meta.config  # its stub lacks what it was made with
+    connections = max(1, min(threads, len(starts), config.max_pool_connections))
     stop = threading.Event()
-    waiting = (_Range(after, end, stop) for after, end in pairwise([*starts, None]))
+    ends = [*starts[1:], None]
+    waiting = (_Range(after, end, stop) for after, end in zip(starts, ends, strict=True))
     begun: deque[_Range] = deque()
     executor = ThreadPoolExecutor(connections, "list-objects", initializer=_become_ours)
     try:
