@@ -60,7 +60,8 @@ class Processing:
             self._bucket: Bucket = await services.bucket(self._id, self._definition, phase="processing")
             await self._report()
             # Also when processing goes on after a stop (assumed).
-            for key, content in self._placing.group_files(services.clock.now()).items():
+            files = await asyncio.to_thread(self._placing.group_files, services.clock.now())
+            for key, content in files.items():
                 await upload(self._bucket, key, content)
             outcome = await self._run_tiles()
             if outcome is None:

@@ -97,17 +97,16 @@ class ZarrFindings(Findings):
                 self._override(overrides, identifier, identifiers, tile)
         if len(self.violations) > before:
             return
-        for identifier in identifiers:
-            values = merged(output, identifier)
-            missing = [key for key in REQUIRED if key not in values]
-            if missing:
-                self.fail(
-                    ("output", "arrayParameters", missing[0]),
-                    f"must be given, here or in arrayOverrides for output {identifier}",
-                )
-            elif not _representable(values["fill_value"], values["dtype"]):
+        arrays = {identifier: merged(output, identifier) for identifier in identifiers}
+        for key in REQUIRED:
+            if not all(key in values for values in arrays.values()):
+                message = "must be given, here or in arrayOverrides for every output"
+                self.fail(("output", "arrayParameters", key), message)
+        for identifier, values in arrays.items():
+            dtype = values.get("dtype")
+            if dtype and not _representable(values.get("fill_value", 0), dtype):
                 place = _origin(output, identifier)
-                self.fail((*place, "fill_value"), f"is not a value of dtype {values['dtype']}")
+                self.fail((*place, "fill_value"), f"is not a value of dtype {dtype}")
 
     def _override(
         self, overrides: Json, identifier: str, identifiers: Sequence[str], tile: int | None
