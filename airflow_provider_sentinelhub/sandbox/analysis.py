@@ -12,6 +12,7 @@ from airflow_provider_sentinelhub.sandbox.delivery import Bucket, BucketRefusedE
 from airflow_provider_sentinelhub.sandbox.reports import feature_manifest
 from airflow_provider_sentinelhub.sandbox.services import Services, delivery_error, upload
 from airflow_provider_sentinelhub.sandbox.work import AnalysisError, AnalysisJob, analyse
+from airflow_provider_sentinelhub.sandbox.zarr import in_the_way
 
 if TYPE_CHECKING:
     from airflow_provider_sentinelhub.sandbox.records import Task, TileRow
@@ -32,6 +33,7 @@ async def analysis(services: Services, task: Task) -> tuple[str, dict[str, Any]]
         resolution=definition.resolution,
         buffer=definition.buffer,
         area_wkb=definition.area.wkb,
+        zarr=definition.zarr,
     )
     try:
         tiles = await services.workers.run(analyse, job)
@@ -58,7 +60,14 @@ def _marked_existing(
 
     The rules are documented; that they are applied at analysis is assumed.
     """
-    existing = bucket.keys(definition.destination.common_prefix(task_id))
+    prefix = definition.destination.common_prefix(task_id)
+    existing = bucket.keys(prefix)
+    if definition.zarr:
+        found_key = in_the_way(existing, prefix)
+        if found_key:
+            uri = definition.destination.uri
+            raise AnalysisError(f"{uri(prefix)} is not free for a Zarr group: there is {uri(found_key)}.")
+        return tiles
     marked = []
     for tile in tiles:
         paths = definition.paths(task_id, tile.name, tile.id)

@@ -13,6 +13,7 @@ from airflow_provider_sentinelhub.sandbox.definition import Definition
 from airflow_provider_sentinelhub.sandbox.delivery import Bucket, BucketRefusedError, BucketUnavailableError
 from airflow_provider_sentinelhub.sandbox.evalscript import EvalscriptError
 from airflow_provider_sentinelhub.sandbox.faults import names_tile
+from airflow_provider_sentinelhub.sandbox.placing import Placing
 from airflow_provider_sentinelhub.sandbox.reports import execution_database
 from airflow_provider_sentinelhub.sandbox.services import Services, delivery_error, upload
 
@@ -44,6 +45,7 @@ class Processing:
     ) -> None:
         self._services, self._id, self._wait, self._wake = services, task.id, wait, wake
         self._definition = Definition.read(task.body)
+        self._placing = Placing(task, self._definition, services.store.tiles(task.id))
         self._pending = deque(services.store.tiles(task.id, "PENDING"))
         self._started: set[asyncio.Task[None]] = set()
         self._failures_in_a_row = 0
@@ -57,6 +59,10 @@ class Processing:
         try:
             self._bucket: Bucket = await services.bucket(self._id, self._definition, phase="processing")
             await self._report()
+            # Also when processing goes on after a stop (assumed).
+            files = await asyncio.to_thread(self._placing.group_files, services.clock.now())
+            for key, content in files.items():
+                await upload(self._bucket, key, content)
             outcome = await self._run_tiles()
             if outcome is None:
                 return
@@ -197,11 +203,12 @@ class Processing:
             area_wkb=None,  # a tile that the area covers in part is processed in its entirety (documented)
             cog=definition.cog,
             cog_parameters=definition.cog_parameters,
+            zarr=self._placing.in_group(tile),
         )
 
     async def _deliver(self, tile: TileRow, rendered: RenderedTile) -> None:
-        for identifier, key in self._definition.paths(self._id, tile.name, tile.id).items():
-            await upload(self._bucket, key, rendered.files[identifier])
+        for name, key in self._placing.keys(tile, rendered.files).items():
+            await upload(self._bucket, key, rendered.files[name])
 
     def _finish(
         self,

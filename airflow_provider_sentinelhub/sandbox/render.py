@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sentinelhub.sandbox.evalscript import Setup
     from airflow_provider_sentinelhub.sandbox.scenes import Product
+    from airflow_provider_sentinelhub.sandbox.zarr import ZarrTile
 
 # Held at a time: pixels, and source values of them in all scenes and bands.
 _BLOCK_PIXELS = 130_000
@@ -42,9 +43,10 @@ class TileJob:
     """All that a worker process needs to render one tile.
 
     :ivar data: ``processRequest.input.data`` as sent
-    :ivar responses: identifier and MIME type (``image/tiff``, ``application/json``)
+    :ivar responses: identifier and MIME type (``image/tiff``, ``application/json``, ``zarr/array``)
     :ivar bounds: minx, miny, maxx, maxy in units of the CRS, buffers included, as in ``width`` and ``height``
     :ivar area_wkb: the area asked for, in the tile's CRS: pixels whose centre is outside have dataMask 0
+    :ivar zarr: where the tile lies in the arrays, if all responses are arrays
     """
 
     evalscript: str
@@ -57,13 +59,14 @@ class TileJob:
     area_wkb: bytes | None = None
     cog: bool = False
     cog_parameters: dict[str, Any] | None = None
+    zarr: ZarrTile | None = None
 
 
 @dataclass(frozen=True)
 class RenderedTile:
     """The files of a tile, and what is needed to bill it.
 
-    :ivar files: by identifier; TIFF or, for ``userdata``, JSON
+    :ivar files: by identifier; TIFF or, for ``userdata``, JSON. For Zarr: chunks, by key within the group
     :ivar input_bands: as billed: dataMask does not count unless it is the only one
     :ivar float32: whether an image is 32-bit
     :ivar samples: data samples per pixel, averaged over the tile: SIMPLE 1, else the scenes that cover it
@@ -162,6 +165,8 @@ class _Tile:
         }
 
     def _files(self, images: dict[str, NDArray[Any]], user_data: str) -> dict[str, bytes]:
+        if self.job.zarr:
+            return self._chunks(images, self.job.zarr)
         cog = CogParameters.from_request(self.job.cog_parameters) if self.job.cog else None
         files = {}
         for identifier, _ in self.job.responses:
@@ -173,6 +178,16 @@ class _Tile:
                 images.pop(identifier), epsg=self.job.epsg, bounds=self.job.bounds, nodata=nodata, cog=cog
             )
         return files
+
+    def _chunks(self, images: dict[str, NDArray[Any]], tile: ZarrTile) -> dict[str, bytes]:
+        chunks: dict[str, bytes] = {}
+        for identifier in self.images:
+            image = images.pop(identifier)
+            if len(image) != 1:  # updateOutput may say so, long after the analysis
+                message = f"Output {identifier} has {len(image)} bands; a Zarr array takes one."
+                raise EvalscriptError(message)
+            chunks.update(tile.chunks(identifier, image[0]))
+        return chunks
 
 
 def _only_source(data: Sequence[dict[str, Any]]) -> dict[str, Any]:

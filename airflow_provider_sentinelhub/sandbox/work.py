@@ -25,6 +25,8 @@ from airflow_provider_sentinelhub.sandbox.records import TileRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from airflow_provider_sentinelhub.sandbox.zarr import ZarrOutput
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -51,6 +53,7 @@ class AnalysisJob:
     resolution: float
     buffer: tuple[int, int]
     area_wkb: bytes
+    zarr: ZarrOutput | None = None
 
 
 def analyse(job: AnalysisJob) -> list[TileRow]:
@@ -64,6 +67,10 @@ def analyse(job: AnalysisJob) -> list[TileRow]:
         raise AnalysisError(str(error)) from error
     if job.cog and any(output.sample_type == "INT8" for output in script.setup.outputs):
         raise AnalysisError("COG output does not support sampleType INT8.")
+    for array in job.zarr.arrays if job.zarr else ():
+        fault = array.sample_type_fault(script.setup.output(array.name).sample_type)
+        if fault:
+            raise AnalysisError(fault)
     grid, area = GRIDS[job.grid], shapely.from_wkb(job.area_wkb)
     degrees = grid.tile_width if grid.unit == "DEGREE" else grid.tile_width / 111_320
     if area.area / degrees**2 > MAX_TILES:

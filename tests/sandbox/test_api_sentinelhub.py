@@ -27,14 +27,14 @@ def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield BatchProcessClient(config=config)
 
 
-def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
-    """Create a request as the vendor's tutorial does."""
+def process_request(client: Any) -> Any:
+    """Say what is to be processed, as the vendor's tutorial does."""
     from sentinelhub.api.process import SentinelHubRequest
     from sentinelhub.constants import CRS, MimeType
     from sentinelhub.data_collections import DataCollection
     from sentinelhub.geometry import Geometry
 
-    process = SentinelHubRequest(
+    return SentinelHubRequest(
         evalscript=NDVI,
         input_data=[
             SentinelHubRequest.input_data(
@@ -45,8 +45,12 @@ def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
         geometry=Geometry({"type": "Polygon", "coordinates": [CALIFORNIA]}, crs=CRS.WGS84),
         config=client.config,
     )
+
+
+def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
+    """Create a request as the vendor's tutorial does."""
     return client.create(
-        process,
+        process_request(client),
         input=client.tiling_grid_input(grid_id=1, resolution=20),
         output=client.raster_output(
             delivery=client.s3_specification(
@@ -101,3 +105,35 @@ def test_a_stop(client: Any, sandbox: Sandbox) -> None:
     assert client.get_request(request).stopped_status_reason is StoppedStatusReason.USER_ACTION
     with pytest.raises(DownloadFailedException, match="30 minutes"):
         client.start_job(request)
+
+
+def test_zarr_output(client: Any, sandbox: Sandbox) -> None:
+    from sentinelhub.api.batch.base import BatchRequestStatus
+    from sentinelhub.exceptions import DownloadFailedException
+
+    # Its class for requests does not know the format, so its users send a dictionary.
+    process = process_request(client).download_list[0].post_values
+    process["output"]["responses"] = [{"identifier": "default", "format": {"type": "zarr/array"}}]
+    parameters = {"dtype": "<f4", "chunks": [1, 125, 125], "fill_value": "NaN"}
+
+    def created(**array_parameters: Any) -> Any:
+        delivery = client.s3_specification(
+            url=f"s3://{sandbox.bucket}/vendor-zarr",
+            access_key=sandbox.access_key,
+            secret_access_key=sandbox.secret_key,
+        )
+        return client.create(
+            process,
+            input=client.tiling_grid_input(grid_id=3, resolution=0.008),
+            output=client.zarr_output(delivery=delivery, group={"zarr_format": 2}, **array_parameters),
+        )
+
+    # The client sends its own parameter under a name that the service does not know.
+    with pytest.raises(DownloadFailedException, match="arrayParameters->dtype"):
+        created(array_parameters=parameters)
+    request = created(arrayParameters=parameters)
+    client.start_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.DONE)
+    assert sandbox.has("vendor-zarr/.zmetadata")
+    chunks = {key for key in sandbox.keys("vendor-zarr/default/") if "/0." in key}
+    assert chunks == {f"vendor-zarr/default/0.{row}.0" for row in range(2)}

@@ -13,6 +13,7 @@ from airflow_provider_sentinelhub.sandbox.errors import Violation, bad_payload
 from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
 from airflow_provider_sentinelhub.sandbox.validation.output import OutputFindings
 from airflow_provider_sentinelhub.sandbox.validation.process import NO_EVALSCRIPT, ProcessFindings
+from airflow_provider_sentinelhub.sandbox.validation.zarr import ZarrFindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def validated(body: object) -> Json:
 
 
 def _violations(body: Json) -> list[Violation]:
-    top, inside, around = Findings(), ProcessFindings(), OutputFindings()
+    top, inside, around, arrays = Findings(), ProcessFindings(), OutputFindings(), ZarrFindings()
     for path in _nulls(body, ()):
         top.fail(path, "must not be null")
     if top.violations:
@@ -42,12 +43,18 @@ def _violations(body: Json) -> list[Violation]:
     if not isinstance(body.get("description", ""), str):
         top.fail(("description",), "must be a text")
     if process is not None:
-        inside.check(process, bounds_needed=grid is None or grid.get("type") != "geopackage")
+        inside.check(
+            process,
+            bounds_needed=grid is None or grid.get("type") != "geopackage",
+            zarr=output is not None and output.get("type") == "zarr",
+        )
     if grid is not None:
         around.check_grid(grid)
     if output is not None:
         around.check_output(output, _responses(process))
-    return [*top.violations, *inside.violations, *around.violations]
+        if output.get("type") == "zarr":
+            arrays.check(output, grid, [identifier for identifier, _ in _responses(process)])
+    return [*top.violations, *inside.violations, *around.violations, *arrays.violations]
 
 
 def _responses(process: Json | None) -> list[tuple[str, str]]:

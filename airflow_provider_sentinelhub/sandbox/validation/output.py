@@ -46,13 +46,20 @@ class OutputFindings(Findings):
                 self.fail(("input", key), f"must be a whole number of pixels from 0 to {MAX_BUFFER}")
 
     def check_output(self, output: Json, responses: Sequence[tuple[str, str]]) -> None:
-        """Look at ``output``, for responses of these identifiers and MIME types."""
-        if output.get("type") == "zarr":
-            self.fail(("output", "type"), f"zarr: {NOT_IMITATED}")
-            return
-        if output.get("type") != "raster":
+        """Look at ``output``, for responses of these identifiers and MIME types.
+
+        What only Zarr has is for `ZarrFindings`.
+        """
+        if output.get("type") not in ("raster", "zarr"):
             self.fail(("output", "type"), "must be raster or zarr")
             return
+        if output["type"] == "raster":
+            self._raster(output, responses)
+        target = self.child(output, "delivery", ("output",))
+        if target is not None:
+            self._delivery(target, outputs=len(responses), zarr=output["type"] == "zarr")
+
+    def _raster(self, output: Json, responses: Sequence[tuple[str, str]]) -> None:
         for key in ("overwrite", "skipExisting", "cogOutput", "createCollection"):
             if not isinstance(output.setdefault(key, False), bool):
                 self.fail(("output", key), "must be true or false")
@@ -62,9 +69,6 @@ class OutputFindings(Findings):
             self.fail(("output", "cogOutput"), "all outputs must be image/tiff")
         if "cogParameters" in output:
             self._cog(output["cogParameters"])
-        target = self.child(output, "delivery", ("output",))
-        if target is not None:
-            self._delivery(target, outputs=len(responses))
 
     def _cog(self, parameters: object) -> None:
         at = ("output", "cogParameters")
@@ -84,7 +88,7 @@ class OutputFindings(Findings):
         if not isinstance(parameters.get("usePredictor", True), bool):
             self.fail((*at, "usePredictor"), "must be true or false")
 
-    def _delivery(self, target: Json, *, outputs: int) -> None:
+    def _delivery(self, target: Json, *, outputs: int, zarr: bool) -> None:
         if "s3" not in target:
             other = next(iter(target), None)
             self.fail(
@@ -115,6 +119,9 @@ class OutputFindings(Findings):
         unknown = [name for name in used if name not in delivery.PLACEHOLDERS]
         if unknown:
             self.fail((*at, "url"), f"unknown placeholder: {', '.join(unknown)}")
+        elif zarr:
+            if set(used) - {"requestId"}:
+                self.fail((*at, "url"), "only the placeholder <requestId> is possible with Zarr output")
         elif used and not {"tileName", "tileId"} & set(used):
             self.fail((*at, "url"), "the template must contain <tileName>")
         elif used and outputs > 1 and "outputId" not in used:

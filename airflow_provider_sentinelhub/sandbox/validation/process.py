@@ -7,7 +7,7 @@ from datetime import datetime
 import shapely
 from shapely.geometry import shape
 
-from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS, area
+from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS, ZARR, area
 from airflow_provider_sentinelhub.sandbox.grids import parse_crs
 from airflow_provider_sentinelhub.sandbox.scenes import COLLECTIONS
 from airflow_provider_sentinelhub.sandbox.steering import is_number
@@ -23,8 +23,8 @@ _INTERPOLATIONS = ("NEAREST", "BILINEAR", "BICUBIC")
 class ProcessFindings(Findings):
     """The findings about a ``processRequest``; fills in its defaults."""
 
-    def check(self, process: Json, *, bounds_needed: bool) -> None:
-        """Look at all of it."""
+    def check(self, process: Json, *, bounds_needed: bool, zarr: bool = False) -> None:
+        """Look at all of it; for Zarr output, all responses must be of its format."""
         at = ("processRequest",)
         script = process.get("evalscript")
         if not isinstance(script, str) or not script.strip():
@@ -36,7 +36,7 @@ class ProcessFindings(Findings):
             self._data(source, (*at, "input"))
         output = self.child(process, "output", at)
         if output is not None:
-            self._responses(output, (*at, "output"))
+            self._responses(output, (*at, "output"), (ZARR,) if zarr else tuple(EXTENSIONS))
 
     def _bounds(self, source: Json, at: tuple[str, ...]) -> None:
         bounds = self.child(source, "bounds", at)
@@ -146,7 +146,7 @@ class ProcessFindings(Findings):
         elif start > end:
             self.fail(at, "from must not be later than to")
 
-    def _responses(self, output: Json, at: tuple[str, ...]) -> None:
+    def _responses(self, output: Json, at: tuple[str, ...], formats: tuple[str, ...]) -> None:
         at = (*at, "responses")
         responses = output.setdefault(
             "responses", [{"identifier": "default", "format": {"type": "image/tiff"}}]
@@ -170,11 +170,9 @@ class ProcessFindings(Findings):
                 seen.add(identifier)
             form = response.get("format")
             mime = form.get("type") if isinstance(form, dict) else None
-            if mime == "zarr/array":
-                self.fail((*here, "format"), f"zarr/array: {NOT_IMITATED}")
-            elif not isinstance(mime, str) or mime not in EXTENSIONS:
-                self.fail((*here, "format", "type"), f"must be one of {', '.join(EXTENSIONS)}")
-            elif (identifier == "userdata") != (mime == "application/json"):
+            if mime not in formats:
+                self.fail((*here, "format", "type"), f"must be one of {', '.join(formats)}")
+            elif mime != ZARR and (identifier == "userdata") != (mime == "application/json"):
                 self.fail((*here, "format", "type"), "application/json is for userdata, and userdata for it")
 
 
