@@ -61,7 +61,6 @@ def _touched(area: BaseGeometry, size: int, extent: tuple[int, int, int, int]) -
         max(extent[1], math.ceil(south / size - 1) * size), min(extent[3] - size, math.floor(north)) + 1, size
     )
     for x in columns:
-        for y in rows[
-            shapely.intersects(area, shapely.box(np.full_like(rows, x), rows, x + size, rows + size))
-        ]:
+        left = np.full_like(rows, x)
+        for y in rows[shapely.intersects(area, shapely.box(left, rows, left + size, rows + size))]:
             yield x, int(y)
