@@ -106,6 +106,6 @@ class Area:
 
 def _lists(coordinates: Any) -> Any:
     """Return what JSON would make of nested tuples."""
-    if isinstance(coordinates, tuple):
+    if isinstance(coordinates, tuple | list):
         return [_lists(item) for item in coordinates]
     return float(coordinates)

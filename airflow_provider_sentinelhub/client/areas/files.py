@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,17 @@ def exists(place: str) -> bool:
         return False
 
 
-def read_with_geopandas(source: str | bytes, kind: str) -> Any:
-    """Return the GeoDataFrame of a file or of its content, ``kind`` being its suffix."""
+def read_content(content: bytes, kind: str) -> Any:
+    """Return the GeoDataFrame of a file's content, ``kind`` being the file's suffix."""
+    # GDAL goes by suffixes too.
+    with tempfile.NamedTemporaryFile(suffix=kind) as file:
+        file.write(content)
+        file.flush()
+        return read_file(file.name, kind)
+
+
+def read_file(path: str, kind: str) -> Any:
+    """Return the GeoDataFrame of a file of one layer."""
     try:
         import geopandas
     except ImportError as error:
@@ -26,20 +35,17 @@ def read_with_geopandas(source: str | bytes, kind: str) -> Any:
             f"is a {kind or 'nameless'} file, which needs geopandas",
             "Install geopandas, or save it as GeoJSON",
         ) from error
-    what: Any = source if isinstance(source, str) else io.BytesIO(source)
     try:
-        if kind in (".parquet", ".feather"):
-            return (geopandas.read_parquet if kind == ".parquet" else geopandas.read_feather)(what)
-        layers = geopandas.list_layers(what)
-        layers = list(layers[layers.geometry_type.notna()].name)
-        if len(layers) != 1:
+        if kind == ".parquet":
+            return geopandas.read_parquet(path)
+        layers = geopandas.list_layers(path)
+        names = list(layers[layers.geometry_type.notna()].name)
+        if len(names) != 1:
+            named = f" ({', '.join(names[:10])})" if names else " with geometry"
             raise unreadable(
-                f"is a file of {len(layers)} layers ({', '.join(layers[:10])})"
-                if layers
-                else "is a file without geometry",
-                "Give a file with one layer of polygons",
+                f"is a file of {len(names)} layers{named}", "Give a file with one layer of polygons"
             )
-        return geopandas.read_file(what, layer=layers[0])
+        return geopandas.read_file(path, layer=names[0])
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise unreadable(
             f"cannot be read from the {kind} file ({str(error)[:200]})", "Save it as GeoJSON"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-_STEP = 0.1  # degrees; an edge this short is as good as straight in the equal-area projection
+_STEP = 0.02  # degrees; an edge this short is as good as straight in the equal-area projection
 
 
 def square_metres(geometry: BaseGeometry) -> float:

@@ -43,10 +43,13 @@ class Shapes:
 
 def read(value: Any, opener: Callable[[str], bytes] | None = None) -> Shapes:
     """Read a value in any form that `Area.read` names; `DefinitionError` if it cannot be."""
+    import numpy as np
     from shapely.errors import ShapelyError
 
     try:
-        return _read(value, opener)
+        # What is not a number is named by those who judge.
+        with np.errstate(invalid="ignore"):
+            return _read(value, opener)
     except (TypeError, KeyError, ValueError, AttributeError, IndexError, ShapelyError) as error:
         raise unreadable(f"cannot be read ({type(error).__name__}: {str(error)[:200]})") from error
 
@@ -176,7 +179,9 @@ def _of_place(place: str, opener: Callable[[str], bytes] | None) -> Shapes:
         raise unreadable(f"{place[:80]!r} is neither an area nor a file that is there")
     kind = PurePosixPath(place).suffix.lower()
     if kind not in (".geojson", ".json", ".wkt", ".txt"):
-        return _of_object(files.read_with_geopandas(place if content is None else content, kind))
+        return _of_object(
+            files.read_file(place, kind) if content is None else files.read_content(content, kind)
+        )
     found = _of_text((Path(place).read_bytes() if content is None else content).decode())
     if found is None:
         raise unreadable(f"{place[:200]} holds neither GeoJSON, WKT nor a box")

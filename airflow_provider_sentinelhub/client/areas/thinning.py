@@ -42,6 +42,7 @@ def thin(
     enough = next(
         (t for t in tolerances if shapely.get_num_coordinates(_simplified(geometry, crs, t)) <= most), 0
     )
+    rings = len(shapely.get_rings(shapely.get_parts(geometry)))
     raise DefinitionError(
         [
             Fault(
@@ -49,7 +50,7 @@ def thin(
                 f"has {count} vertices, more than {most}{given}",
                 f"A tolerance (area_tolerance) of {enough} metres is enough"
                 if enough
-                else f"Take small parts and holes out of it: it has {len(shapely.get_rings(geometry))} rings",
+                else f"Take small parts and holes out of it: it has {rings} rings",
             )
         ],
         "area",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_sentinelhub.client.crs import CRS84, crs_url
+from airflow_provider_sentinelhub.client.crs import CRS84, crs_url, is_lon_lat
 from airflow_provider_sentinelhub.client.errors import Fault
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ class Feature:
         """Name what the service would refuse; ``field`` is the column."""
         if not isinstance(self.identifier, str) or not self.identifier:
             yield Fault("identifier", "is missing", "Give every feature a name of its own")
+        lon_lat = False
         try:
-            crs_url(self.crs)
+            lon_lat = is_lon_lat(crs_url(self.crs))
         except ValueError as error:
             yield Fault("crs", str(error), "Reproject it, for instance to its UTM zone")
         yield from self._geometry_faults()
@@ -57,6 +58,8 @@ class Feature:
             yield Fault("resolution", "is missing", "Give a resolution, or width and height")
         elif not 0 < self.resolution < math.inf:
             yield Fault("resolution", f"{self.resolution!r} is not above 0", "Give it in the unit of the CRS")
+        elif lon_lat and self.resolution >= 1:
+            yield Fault("resolution", f"{self.resolution!r} is in degrees here", "Give one such as 0.0001")
         elif not self.geometry.is_empty:
             west, south, east, north = self.geometry.bounds
             # The service's rounding is unknown; up is assumed.

@@ -48,6 +48,7 @@ CREATE TABLE features_{code} (
     identifier TEXT NOT NULL UNIQUE, width INTEGER, height INTEGER, resolution REAL)
 """
 _FEATURE = "INSERT INTO features_{code} VALUES (?, ?, ?, ?, ?, ?)"
+_MULTIPOLYGON_OF_ONE = struct.pack("<BII", 1, 6, 1)  # WKB: little-endian, its type, its count
 _CONTENTS = """
 INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)
 VALUES (?1, 'features', ?1, ?2, ?3, ?4, ?5, ?6)
@@ -160,5 +161,7 @@ def _blob(feature: Feature, code: int, bounds: tuple[float, ...]) -> bytes:
 
     west, south, east, north = bounds
     header = struct.pack("<2sBBi4d", b"GP", 0, 0b11, code, west, east, south, north)
-    polygons = shapely.MultiPolygon(list(shapely.get_parts(feature.geometry)))
-    return header + shapely.to_wkb(polygons, byte_order=1, output_dimension=2)
+    wkb = shapely.to_wkb(feature.geometry, byte_order=1, output_dimension=2)
+    if feature.geometry.geom_type == "Polygon":
+        wkb = _MULTIPOLYGON_OF_ONE + wkb
+    return header + wkb
