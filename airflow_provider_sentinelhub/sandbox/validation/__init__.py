@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.sandbox.errors import Violation, bad_payload
 from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.geopackage import GeoPackageFindings
 from airflow_provider_sentinelhub.sandbox.validation.output import OutputFindings
 from airflow_provider_sentinelhub.sandbox.validation.process import NO_EVALSCRIPT, ProcessFindings
 
@@ -33,7 +34,7 @@ def validated(body: object) -> Json:
 
 
 def _violations(body: Json) -> list[Violation]:
-    top, inside, around = Findings(), ProcessFindings(), OutputFindings()
+    top, inside, around, features = Findings(), ProcessFindings(), OutputFindings(), GeoPackageFindings()
     for path in _nulls(body, ()):
         top.fail(path, "must not be null")
     if top.violations:
@@ -41,13 +42,16 @@ def _violations(body: Json) -> list[Violation]:
     process, grid, output = (top.child(body, key) for key in ("processRequest", "input", "output"))
     if not isinstance(body.get("description", ""), str):
         top.fail(("description",), "must be a text")
+    from_file = grid is not None and grid.get("type") == "geopackage"
     if process is not None:
-        inside.check(process, bounds_needed=grid is None or grid.get("type") != "geopackage")
-    if grid is not None:
+        inside.check(process, bounds_needed=not from_file)
+    if grid is not None and from_file:
+        features.check(grid)
+    elif grid is not None:
         around.check_grid(grid)
     if output is not None:
         around.check_output(output, _responses(process))
-    return [*top.violations, *inside.violations, *around.violations]
+    return [*top.violations, *inside.violations, *features.violations, *around.violations]
 
 
 def _responses(process: Json | None) -> list[tuple[str, str]]:
