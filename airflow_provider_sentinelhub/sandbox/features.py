@@ -32,7 +32,7 @@ def feature_tiles(
     longitude and latitude; None: everything) does not meet. Ids are the numbers of the features in the file,
     from 1 (assumed: those of the file need not be unique among layers).
 
-    :raises GeoPackageError: something is wrong with the file, or more than `most` features are to be processed
+    :raises GeoPackageError: something is wrong with the file, or more than `most` features are left
     """
     around = None if area is None else _around(area)
     ordinal = number = 0

@@ -164,7 +164,6 @@ def test_a_fault_is_named(batch: Batch, path: str, value: Any, parameter: str) -
 @pytest.mark.parametrize(
     ("path", "value", "parameter"),
     [
-        ("input", {"type": "geopackage", "features": {"s3": {"url": "s3://sandbox/x.gpkg"}}}, "input->type"),
         ("output->type", "zarr", "output->type"),
         (f"{RESPONSES}->0->format->type", "zarr/array", "processRequest->output->responses[0]->format"),
         ("output->delivery", {"gs": {"url": "gs://b/x", "credentials": "x"}}, "output->delivery"),
