@@ -65,7 +65,9 @@ def _write(database: sqlite3.Connection, layer: Layer) -> None:
         "INSERT OR IGNORE INTO gpkg_spatial_ref_sys VALUES ('', ?, 'EPSG', ?, '', NULL)",
         (layer.epsg, layer.epsg),
     )
-    database.execute("INSERT INTO gpkg_contents VALUES (?, 'features', ?, ?)", (layer.table,) * 2 + (layer.epsg,))
+    database.execute(
+        "INSERT INTO gpkg_contents VALUES (?, 'features', ?, ?)", (layer.table,) * 2 + (layer.epsg,)
+    )
     if layer.registered:
         geometry = "geometry" if "geometry" in columns else "geom"
         database.execute(

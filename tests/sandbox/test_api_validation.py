@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
-from sandbox.batch_calls import CALIFORNIA, Batch, Json, error, violations
+from sandbox.batch_calls import CALIFORNIA, Batch, error, put, violations
 
 UTM = "http://www.opengis.net/def/crs/EPSG/0/32633"
-
-
-def put(body: Json, path: str, value: Any) -> Json:
-    """Return a copy of a body with one place of it changed; ``...`` removes it."""
-    body = copy.deepcopy(body)
-    *parents, last = path.split("->")
-    place: Any = body
-    for key in parents:
-        place = place[int(key) if key.isdecimal() else key]
-    if value is ...:
-        del place[last]
-    else:
-        place[int(last) if last.isdecimal() else last] = value
-    return body
 
 
 DATA = "processRequest->input->data->0"

@@ -101,7 +101,7 @@ def passes(start: datetime, end: datetime, lon: NDArray[Any], lat: NDArray[Any])
 
 
 def _near(lon: NDArray[Any], lat: NDArray[Any]) -> list[Pass]:
-    """Rule out most orbits by the position in the middle alone, all at once: there may be many small tiles."""
+    """Rule out most orbits by the position in the middle alone, all at once: small tiles are many."""
     row, column = lat.shape[0] // 2, lat.shape[1] // 2
     degrees = np.abs(lat - lat[row, column]).max()
     degrees += np.abs((lon - lon[row, column] + 180) % 360 - 180).max()
