@@ -66,7 +66,7 @@ def orbit(body: str, output: str = FLOAT) -> str:
 
 def test_a_tile_that_fails_leaves_its_neighbours_alone() -> None:
     fails = script("function evaluatePixel() { throw new Error('bad'); }")
-    small = {"bounds": (300_000, 4_000_000, 300_160, 4_000_160), "width": 16, "height": 16}
+    small: dict[str, Any] = {"bounds": (300_000, 4_000_000, 300_160, 4_000_160), "width": 16, "height": 16}
     first, failed, last = render_all([job(**small), job(fails, **small), job(**small)])
     assert isinstance(failed, EvalscriptError)
     assert "Error: bad" in str(failed)
