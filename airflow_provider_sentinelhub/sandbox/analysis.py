@@ -26,6 +26,7 @@ async def analysis(services: Services, task: Task) -> tuple[str, dict[str, Any]]
     job = AnalysisJob(
         evalscript=definition.evalscript,
         collections=tuple(item["type"] for item in definition.data),
+        ids=tuple(item.get("id") for item in definition.data),
         responses=tuple(definition.responses),
         cog=definition.cog,
         grid=definition.grid.id,

@@ -105,8 +105,9 @@ class ProcessFindings(Findings):
         if not isinstance(data, list) or not data or not all(isinstance(item, dict) for item in data):
             self.fail(at, "must be a list of at least one collection")
             return
-        if len(data) > 1:
-            self.fail(at, f"several collections: {NOT_IMITATED}")
+        ids = [item["id"] for item in data if "id" in item]
+        if any(ids.count(identifier) > 1 for identifier in ids):
+            self.fail(at, "ids must be unique")
         for index, item in enumerate(data):
             self._collection(item, (*at[:-1], f"data[{index}]"))
 
