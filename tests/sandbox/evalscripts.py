@@ -77,7 +77,9 @@ def run(
     evalscript = Evalscript(source)
     infos = scenes(len(samples)) if infos is None else infos
     setup = evalscript.setup
-    asked = Source(None, "sentinel-2-l1c", {band: unit or "DN" for band, unit in setup.bands}, setup.mosaicking)
+    asked = Source(
+        None, "sentinel-2-l1c", {band: unit or "DN" for band, unit in setup.bands}, setup.mosaicking
+    )
     period = (datetime(2020, 7, 1, tzinfo=UTC), datetime(2020, 7, 31, tzinfo=UTC))
     stack = Stack(asked, [] if setup.mosaicking == "SIMPLE" else infos, period, options.pop("scales", {}))
     requested = options.pop("requested", [output.id for output in setup.outputs])

@@ -90,9 +90,7 @@ def check_format(identifier: str, mime: str, sample_type: str, bands: int) -> No
         raise EvalscriptError(message)
 
 
-def _try_out(
-    evalscript: Evalscript, wanted: Sequence[Source], requested: list[str], depth: int
-) -> list[str]:
+def _try_out(evalscript: Evalscript, wanted: Sequence[Source], requested: list[str], depth: int) -> list[str]:
     """Run the script's functions on two pixels of ``depth`` scenes: one with data, one without."""
     # A fresh context: what these pixels leave in the script's variables is nobody's business.
     script = Script(evalscript.source, memory_limit=evalscript.memory_limit, time_limit=evalscript.time_limit)
@@ -104,9 +102,7 @@ def _try_out(
     started = start(script, evalscript.setup, stacks, requested)
     typical, empty, mixed = [], [], []
     for source, count in zip(wanted, started["depths"], strict=True):
-        reading = [
-            _TYPICAL_DN.get(band, _TYPICAL.get(unit, 1500.0)) for band, unit in source.units.items()
-        ]
+        reading = [_TYPICAL_DN.get(band, _TYPICAL.get(unit, 1500.0)) for band, unit in source.units.items()]
         nothing = [0.0] * len(reading)
         typical += reading * count
         empty += nothing * count

@@ -1,17 +1,21 @@
-"""The ``processRequest``: area, collections, responses."""
+"""What to render, in batch requests and in the Process API: area, collections, responses."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import shapely
 from shapely.geometry import shape
 
-from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS, area
+from airflow_provider_sentinelhub.sandbox.definition import area
 from airflow_provider_sentinelhub.sandbox.grids import parse_crs
 from airflow_provider_sentinelhub.sandbox.scenes import COLLECTIONS
 from airflow_provider_sentinelhub.sandbox.steering import is_number
 from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 NO_EVALSCRIPT = "Missing or empty evalscript."
@@ -21,11 +25,19 @@ _INTERPOLATIONS = ("NEAREST", "BILINEAR", "BICUBIC")
 
 
 class ProcessFindings(Findings):
-    """The findings about a ``processRequest``; fills in its defaults."""
+    """The findings about what to render, of a batch request or the Process API; fills in its defaults.
+
+    :param at: keys that lead there
+    :param formats: MIME types a response may have, the default first
+    """
+
+    def __init__(self, at: tuple[str, ...], formats: Sequence[str]) -> None:
+        super().__init__()
+        self._at, self._formats = at, formats
 
     def check(self, process: Json, *, bounds_needed: bool) -> None:
         """Look at all of it."""
-        at = ("processRequest",)
+        at = self._at
         script = process.get("evalscript")
         if not isinstance(script, str) or not script.strip():
             self.fail((*at, "evalscript"), NO_EVALSCRIPT)
@@ -150,7 +162,7 @@ class ProcessFindings(Findings):
     def _responses(self, output: Json, at: tuple[str, ...]) -> None:
         at = (*at, "responses")
         responses = output.setdefault(
-            "responses", [{"identifier": "default", "format": {"type": "image/tiff"}}]
+            "responses", [{"identifier": "default", "format": {"type": self._formats[0]}}]
         )
         if (
             not isinstance(responses, list)
@@ -173,8 +185,8 @@ class ProcessFindings(Findings):
             mime = form.get("type") if isinstance(form, dict) else None
             if mime == "zarr/array":
                 self.fail((*here, "format"), f"zarr/array: {NOT_IMITATED}")
-            elif not isinstance(mime, str) or mime not in EXTENSIONS:
-                self.fail((*here, "format", "type"), f"must be one of {', '.join(EXTENSIONS)}")
+            elif not isinstance(mime, str) or mime not in self._formats:
+                self.fail((*here, "format", "type"), f"must be one of {', '.join(self._formats)}")
             elif (identifier == "userdata") != (mime == "application/json"):
                 self.fail((*here, "format", "type"), "application/json is for userdata, and userdata for it")
 
