@@ -110,15 +110,12 @@ class CatalogApi:
         following = query.offset + query.limit if page.more else None
         body: dict[str, Any] = {
             "type": "FeatureCollection",
-            "features": [
-                one if isinstance(one, str) else query.fields.chosen(views.linked(one, root))
-                for one in page.items
-            ],
+            "features": page.values or [query.fields.chosen(views.linked(item, root)) for item in page.items],
             "links": _search_links(request, following),
             "context": {
                 **({} if following is None else {"next": following}),
                 "limit": query.limit,
-                "returned": len(page.items),
+                "returned": len(page.values or page.items),
             },
         }
         return JSONResponse(body, media_type=_GEOJSON, headers={SPENT: f"{units:.6f}"})

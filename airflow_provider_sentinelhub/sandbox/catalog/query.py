@@ -156,7 +156,7 @@ def _moment(text: str, wanted: str) -> datetime:
         raise bad_payload(wanted) from error
 
 
-def _area(bbox: object, intersects: object) -> BaseGeometry | None:
+def _area(bbox: object, intersects: Any) -> BaseGeometry | None:
     if bbox is not None and intersects is not None:
         raise bad_payload("Only one of bbox and intersects may be given.")
     if bbox is not None:

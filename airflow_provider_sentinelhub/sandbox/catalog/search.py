@@ -7,7 +7,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_sentinelhub.sandbox.catalog import views
 from airflow_provider_sentinelhub.sandbox.catalog.filters import expression
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_sentinelhub.sandbox.scenes import Product
+
+Found = TypeVar("Found")
 
 _ID = re.compile(r"S2[AB]_MSIL(1C|2A)_(\d{8}T\d{6})_N\d{4}_R\d{3}_T(\d\d)[A-Z]{3}_\d{8}T\d{6}")
 
@@ -31,9 +33,10 @@ class SearchTooLargeError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A page of results: items, or texts where distinct values were asked for."""
+    """A page of results: items, or the distinct values that were asked for."""
 
-    items: list[dict[str, Any] | str]
+    items: list[dict[str, Any]]
+    values: list[str]
     more: bool
 
 
@@ -44,15 +47,18 @@ def find(query: Query) -> Page:
         key=lambda product: product.date,
         reverse=True,
     )
-    wanted: Iterator[Any] = products
     if query.distinct == "date":
-        wanted = (
-            day for day, _ in itertools.groupby(product.date.date().isoformat() for product in products)
-        )
-    page = list(itertools.islice(wanted, query.offset, query.offset + query.limit + 1))
-    shown = page[: query.limit]
-    items = [one if isinstance(one, str) else views.item(one) for one in shown]
-    return Page(items, more=len(page) > query.limit)
+        days = (day for day, _ in itertools.groupby(product.date.date().isoformat() for product in products))
+        values, more = _cut(days, query)
+        return Page([], values, more)
+    shown, more = _cut(products, query)
+    return Page([views.item(product) for product in shown], [], more)
+
+
+def _cut(found: Iterator[Found], query: Query) -> tuple[list[Found], bool]:
+    """Return what lies on the page, and whether there is more."""
+    page = list(itertools.islice(found, query.offset, query.offset + query.limit + 1))
+    return page[: query.limit], len(page) > query.limit
 
 
 def query_of_item(collection: str, identifier: str) -> Query | None:

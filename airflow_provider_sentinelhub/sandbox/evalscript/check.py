@@ -100,7 +100,9 @@ def _try_out(evalscript: Evalscript, wanted: Sequence[Source], requested: list[s
     period = (last - timedelta(days=28), last)
     stacks = [Stack(one, () if one.mosaicking == "SIMPLE" else scenes, period) for one in wanted]
     started = start(script, evalscript.setup, stacks, requested)
-    typical, empty, mixed = [], [], []
+    typical: list[float] = []
+    empty: list[float] = []
+    mixed: list[float] = []
     for source, count in zip(wanted, started["depths"], strict=True):
         reading = [_TYPICAL_DN.get(band, _TYPICAL.get(unit, 1500.0)) for band, unit in source.units.items()]
         nothing = [0.0] * len(reading)

@@ -110,7 +110,9 @@ def _outlines(hemisphere: int) -> tuple[list[tuple[int, int]], NDArray[Any]]:
             west + across * (east - west), south + up * (north - south)
         )
         rings.append(np.stack(lonlat, axis=-1))
-    return [(granule.column, granule.row) for granule in granules], shapely.polygons(rings)
+    return [(granule.column, granule.row) for granule in granules], np.array(
+        [shapely.Polygon(ring) for ring in rings]
+    )
 
 
 def _tracks_over(granules: Sequence[Granule]) -> list[tuple[Pass, list[Granule]]]:
@@ -121,7 +123,7 @@ def _tracks_over(granules: Sequence[Granule]) -> list[tuple[Pass, list[Granule]]
     for track in tracks():
         near = np.abs(track.across(middles[:, 0], middles[:, 1])) < HALF_SWATH + _REACH
         if near.any():
-            over.append((track, [granules[index] for index in np.flatnonzero(near)]))
+            over.append((track, [granules[index] for index in np.flatnonzero(near).tolist()]))
     return over
 
 
@@ -146,7 +148,7 @@ def _footprint(granule: Granule, track: Pass) -> Footprint:
         return Footprint(shapely.Polygon(), shapely.Polygon())
     ring_x = np.concatenate((left[seen], right[seen][::-1]))
     ring_y = np.concatenate((ys[seen], ys[seen][::-1]))
-    utm = shapely.simplify(shapely.polygons(np.stack((ring_x, ring_y), axis=-1)), 1.0)
+    utm = shapely.Polygon(np.stack((ring_x, ring_y), axis=-1)).simplify(1.0)
     dense = shapely.segmentize(utm, 10_000)
     middle = granule.epsg % 100 * 6 - 183  # the zone's meridian
 
