@@ -145,14 +145,14 @@ def write_picture(pixels: NDArray[Any], mime: str, *, quality: int = JPEG_QUALIT
     """Return the bytes of a PNG or JPEG file.
 
     :param pixels: bands x rows x columns; PNG: 1 to 4 bands of uint8 or uint16, JPEG: 1 or 3 of uint8
-    :param quality: 0 to 100, for JPEG
+    :param quality: 0 to 100, for JPEG; GDAL knows no 0 and takes it for 1
     """
     import rasterio
     from rasterio.io import MemoryFile
 
     bands, height, width = pixels.shape
     driver = PICTURES[mime]
-    options: dict[str, Any] = {"quality": quality} if driver == "JPEG" else {}
+    options: dict[str, Any] = {"quality": max(1, quality)} if driver == "JPEG" else {}
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES), MemoryFile() as target:
         with target.open(
             driver=driver, dtype=pixels.dtype, count=bands, width=width, height=height, **options

@@ -128,7 +128,7 @@ def test_an_item(sandbox: Sandbox) -> None:
     assert properties["proj:epsg"] == 32611
     west, south, east, north = properties["proj:bbox"]
     assert (east - west, north - south) == (109_800, 109_800)
-    assert shape(feature["geometry"]).intersects(shapely.box(*PLACE))
+    assert shape(feature["geometry"]).intersects(shapely.box(PLACE[0], PLACE[1], PLACE[2], PLACE[3]))
     assert list(shape(feature["geometry"]).bounds) == pytest.approx(feature["bbox"])
     token = sandbox.token()
     [link] = [link["href"] for link in feature["links"] if link["rel"] == "self"]
@@ -144,7 +144,8 @@ def test_pages(sandbox: Sandbox) -> None:
     assert [link["rel"] for link in everything["links"]] == ["self"]
     moments = [one["properties"]["datetime"] for one in everything["features"]]
     assert moments == sorted(moments, reverse=True)
-    pages, following = [], 0
+    pages: list[Any] = []
+    following: Any = 0
     while following is not None:
         page = ask(sandbox, query(limit=4, next=following), "/api/v1/catalog/1.0.0/search")
         assert page["context"]["limit"] == 4
@@ -369,8 +370,9 @@ def catalog(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_the_vendors_client(catalog: Any) -> None:
+    from sentinelhub.constants import CRS
     from sentinelhub.data_collections import DataCollection
-    from sentinelhub.geometry import CRS, BBox, Geometry
+    from sentinelhub.geometry import BBox, Geometry
 
     s2 = DataCollection.SENTINEL2_L2A
     box = BBox((PLACE[0], PLACE[1], PLACE[2], PLACE[3]), crs=CRS.WGS84)
@@ -404,8 +406,9 @@ def test_the_vendors_client(catalog: Any) -> None:
 
 def test_the_vendors_helper_for_timestamps(catalog: Any) -> None:
     from sentinelhub.api.catalog import get_available_timestamps
+    from sentinelhub.constants import CRS
     from sentinelhub.data_collections import DataCollection
-    from sentinelhub.geometry import CRS, BBox
+    from sentinelhub.geometry import BBox
 
     collection = DataCollection.SENTINEL2_L2A.define_from("here", service_url=catalog.config.sh_base_url)
     box = BBox((PLACE[0], PLACE[1], PLACE[2], PLACE[3]), crs=CRS.WGS84)
