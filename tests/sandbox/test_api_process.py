@@ -299,6 +299,12 @@ def changed(*keys: Any, value: Any = ...) -> dict[str, Any]:
             "output",
             "2000.00 meters per pixel in Y axis exceed the limit 1500.00.",
         ),
+        (
+            changed("input", "bounds", "bbox", value=[0, 4e6, 1e6, 5e6])
+            | {"output": {"width": 2500, "height": 2500}},
+            "output",
+            "so large an area at so fine a resolution",
+        ),
         (changed("input", "bounds"), "input->bounds", "must be given"),
         (changed("input", "bounds", value={}), "input->bounds", "bbox or geometry must be given"),
         (

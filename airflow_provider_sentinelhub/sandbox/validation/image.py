@@ -10,12 +10,15 @@ from shapely.geometry import shape
 from airflow_provider_sentinelhub.sandbox.grids import parse_crs
 from airflow_provider_sentinelhub.sandbox.scenes import metres_per_unit
 from airflow_provider_sentinelhub.sandbox.steering import is_number, is_whole
-from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
 
 IMAGE_FORMATS = ("image/png", "image/jpeg", "image/tiff", "application/json")
 MAX_PIXELS = 2500  # on each side
 DEFAULT_PIXELS = 256
 MAX_METRES = 1500.0  # per pixel, of both Sentinel-2 collections
+
+# What a worker's memory holds: places about so many metres apart, for each granule of so many square metres.
+_FINEST, _GRANULE, _MOST_NODES = 240.0, 1e10, 1e8
 
 Box = tuple[float, float, float, float]
 
@@ -83,6 +86,12 @@ class ImageFindings(Findings):
             if size > MAX_METRES:  # the limit is the service's, the wording is assumed
                 text = f"{size:.2f} meters per pixel in {axis} axis exceed the limit {MAX_METRES:.2f}"
                 self.fail(("output",), f"{text}. Please revise the resolution.")
+        sides = metres["X"] * output["width"], metres["Y"] * output["height"]
+        nodes = math.prod(
+            side / max(_FINEST, size) for side, size in zip(sides, metres.values(), strict=True)
+        )
+        if not self.violations and nodes * max(1.0, math.prod(sides) / _GRANULE) > _MOST_NODES:
+            self.fail(("output",), f"so large an area at so fine a resolution: {NOT_IMITATED}")
 
 
 def mask(bounds: Json) -> bytes | None:
