@@ -64,6 +64,7 @@ async def _found(services: Services, definition: Definition) -> Found:
         job = AnalysisJob(
             evalscript=definition.evalscript,
             collections=tuple(item["type"] for item in definition.data),
+            ids=tuple(item.get("id") for item in definition.data),
             responses=tuple(definition.responses),
             cog=definition.cog,
             zarr=definition.zarr,

@@ -2,8 +2,8 @@
 
 HTTP faults meet a call: ``rate_limit``, ``server_error``, ``client_error``, ``drop``, ``latency``,
 ``garbage``. They match ``method`` (default any) and ``path``, a glob on the path after the prefix, e.g.
-``/process/*``. The default is every batch call; the token endpoint is met only by a pattern that begins with
-``/token``.
+``/process/*``. The default is every batch call; the token endpoint, the Process API and the Catalog are met
+only by patterns that begin with ``/token``, ``/v1/process`` and ``/v1/catalog``.
 
 Request faults meet a batch request: ``tile_failure``, ``tile_no_data``, ``out_of_pu``, ``unhealthy``,
 ``analysis_failure``, ``processing_failure``, ``bucket_denied``, ``unknown_status``. With ``request`` they
@@ -57,6 +57,7 @@ _CHOICES = {
     "when": ("before", "after"),
     "phase": ("create", "analysis", "processing"),
 }
+_BY_NAME_ONLY = ("/token", "/v1/process", "/v1/catalog")  # calls that no other pattern meets
 _NULLABLE = {"times", "method", "path", "request", "names", "retry_after_ms"}
 
 
@@ -198,7 +199,7 @@ def _meets(rule: Mapping[str, Any], method: str, path: str) -> bool:
     if rule["method"] not in (None, method):
         return False
     pattern = rule["path"] or "*"
-    if path == "/token" and not pattern.startswith("/token"):
+    if any(path.startswith(name) and not pattern.startswith(name) for name in _BY_NAME_ONLY):
         return False
     return fnmatchcase(path, pattern)
 

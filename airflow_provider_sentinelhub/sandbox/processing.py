@@ -282,4 +282,5 @@ def _price(rendered: RenderedTile) -> float:
         bands=rendered.input_bands,
         float32=rendered.float32,
         samples=rendered.samples,
+        collections=rendered.collections,
     )

@@ -129,6 +129,12 @@ class Store:
         ).fetchone()
         return float(row[0])
 
+    def spend(self, project_id: str, pu: float) -> None:
+        """Charge an account for a call that belongs to no request."""
+        self._db.execute(
+            "UPDATE accounts SET balance_pu = balance_pu - ? WHERE project_id = ?", (pu, project_id)
+        )
+
     def set_balance(self, balance_pu: float) -> None:
         """Give every account the same balance."""
         self._db.execute("UPDATE accounts SET balance_pu = ?", (balance_pu,))
@@ -254,9 +260,7 @@ class Store:
         self._db.execute(
             "UPDATE tasks SET cost_pu = cost_pu + ?, last_updated = ? WHERE id = ?", (pu, now, task.id)
         )
-        self._db.execute(
-            "UPDATE accounts SET balance_pu = balance_pu - ? WHERE project_id = ?", (pu, task.project_id)
-        )
+        self.spend(task.project_id, pu)
 
     # -- journal
 

@@ -69,6 +69,7 @@ class AnalysisJob:
 
     evalscript: str
     collections: tuple[str, ...]
+    ids: tuple[str | None, ...]
     responses: tuple[tuple[str, str], ...]
     cog: bool
     source: GridJob | FeaturesJob
@@ -89,7 +90,7 @@ def analyse(job: AnalysisJob) -> Found:
 
     try:
         script = Evalscript(job.evalscript)
-        script.check(job.collections, job.responses)
+        script.check(job.collections, job.responses, ids=job.ids)
     except EvalscriptError as error:
         raise AnalysisError(str(error)) from error
     if job.cog and any(output.sample_type == "INT8" for output in script.setup.outputs):

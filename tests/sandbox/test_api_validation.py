@@ -152,11 +152,6 @@ def test_a_fault_is_named(batch: Batch, path: str, value: Any, parameter: str) -
         ("output->delivery", {"gs": {"url": "gs://b/x", "credentials": "x"}}, "output->delivery"),
         ("output->createCollection", True, "output->createCollection"),
         ("output->collectionId", "x", "output->createCollection"),
-        (
-            "processRequest->input->data",
-            [{"type": "sentinel-2-l1c"}, {"type": "sentinel-2-l2a"}],
-            "processRequest->input->data",
-        ),
     ],
 )
 def test_what_the_sandbox_does_not_imitate_is_said_clearly(

@@ -323,7 +323,7 @@ def test_blocks_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (NDVI.replace("B08", "VV"), {}, "Collection 'S2L1C' has no band 'VV'."),
         (NDVI, {"data": data("sentinel-1-grd")}, "The sandbox has no scenes of sentinel-1-grd, only of"),
-        (NDVI, {"data": data() * 2}, "The sandbox renders one collection at a time"),
+        (NDVI, {"data": data() * 2}, "Every collection of the request needs an input in setup()."),
         (
             NDVI.replace("bands: 1", "bands: 1e6"),
             {},

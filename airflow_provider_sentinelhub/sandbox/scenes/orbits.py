@@ -18,6 +18,8 @@ import numpy as np
 from airflow_provider_sentinelhub.sandbox.scenes.lattice import EARTH_RADIUS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 FIRST_DAY = datetime(2015, 7, 4, tzinfo=timezone.utc)  # no scenes before
@@ -30,7 +32,7 @@ _CYCLE = timedelta(days=10)
 _PERIOD = _CYCLE / _ORBITS
 _DEGREES_PER_ORBIT = 360.0 * 10 / _ORBITS  # westwards
 _INCLINATION = math.radians(98.62)
-_HALF_SWATH = 145_000.0  # metres
+HALF_SWATH = 145_000.0  # metres
 _EARTH_TURN = _PERIOD / timedelta(days=1)  # turns of the earth per orbit
 
 # Relative orbit 22 of the first satellite crosses the equator southwards here and then.
@@ -46,6 +48,12 @@ class Pass:
     orbit: int  # relative: 1..143
     node_time: datetime  # when it crosses the equator, UTC
     node_longitude: float
+
+    @property
+    def satellite(self) -> str:
+        """The satellite: A, or B five days behind."""
+        first = _ANCHOR_TIME + (self.orbit - _ANCHOR_ORBIT) * _PERIOD
+        return "AB"[round((self.node_time - first) / timedelta(days=5)) % 2]
 
     @staticmethod
     def seconds_to_node(lat: NDArray[Any]) -> NDArray[np.float64]:
@@ -63,7 +71,7 @@ class Pass:
 
     def inside(self, lon: NDArray[Any], lat: NDArray[Any]) -> NDArray[np.float32]:
         """Return the distance in metres to the nearer edge of the swath, positive inside."""
-        return np.round(_HALF_SWATH - np.abs(self.across(lon, lat)), 1).astype(np.float32)
+        return np.round(HALF_SWATH - np.abs(self.across(lon, lat)), 1).astype(np.float32)
 
 
 def _track(orbit: int) -> Pass:
@@ -72,8 +80,9 @@ def _track(orbit: int) -> Pass:
     return Pass(orbit, _ANCHOR_TIME + ahead * _PERIOD, _ANCHOR_LONGITUDE - ahead * _DEGREES_PER_ORBIT)
 
 
-_TRACKS = [_track(orbit) for orbit in range(1, _ORBITS + 1)]
-_NODE_LONGITUDES = np.array([track.node_longitude for track in _TRACKS])
+TRACKS = [_track(orbit) for orbit in range(1, _ORBITS + 1)]
+"""One pass of the first satellite on each relative orbit."""
+_NODE_LONGITUDES = np.array([track.node_longitude for track in TRACKS])
 
 
 def passes(start: datetime, end: datetime, lon: NDArray[Any], lat: NDArray[Any]) -> list[Pass]:
@@ -106,8 +115,8 @@ def _near(lon: NDArray[Any], lat: NDArray[Any]) -> list[Pass]:
     degrees = np.abs(lat - lat[row, column]).max()
     degrees += np.abs((lon - lon[row, column] + 180) % 360 - 180).max()
     away = np.abs(_across(_NODE_LONGITUDES, lon[row, column], lat[row, column]))
-    near = away < _HALF_SWATH + 2 * math.radians(degrees) * EARTH_RADIUS + 50_000
-    return [_TRACKS[index] for index in np.flatnonzero(near)]
+    near = away < HALF_SWATH + 2 * math.radians(degrees) * EARTH_RADIUS + 50_000
+    return [TRACKS[index] for index in np.flatnonzero(near)]
 
 
 def _across(node_longitude: Any, lon: NDArray[Any], lat: NDArray[Any]) -> NDArray[np.float64]:
@@ -122,6 +131,18 @@ def _across(node_longitude: Any, lon: NDArray[Any], lat: NDArray[Any]) -> NDArra
     eastwards = np.radians(away) * np.cos(phi) * EARTH_RADIUS
     metres: NDArray[np.float64] = eastwards / np.sqrt(1 + (lean * np.cos(phi)) ** 2)
     return metres
+
+
+def passes_near(track: Pass, moment: datetime, within: timedelta) -> Iterator[Pass]:
+    """Yield the passes along a track whose equator crossing is at most so far from a moment, 2 days at most.
+
+    :param track: one of `TRACKS`
+    """
+    for days_behind, operational in _SATELLITES:
+        first = track.node_time + timedelta(days=days_behind)
+        nearest = first + round((moment - first) / _CYCLE) * _CYCLE
+        if abs(nearest - moment) <= within and nearest >= operational:
+            yield Pass(track.orbit, nearest, track.node_longitude)
 
 
 def _before_node(phi: NDArray[Any]) -> NDArray[np.float64]:
