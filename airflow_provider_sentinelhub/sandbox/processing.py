@@ -17,6 +17,7 @@ from airflow_provider_sentinelhub.sandbox.faults import names_tile
 from airflow_provider_sentinelhub.sandbox.placing import Placing
 from airflow_provider_sentinelhub.sandbox.reports import execution_database
 from airflow_provider_sentinelhub.sandbox.services import Services, delivery_error, upload
+from airflow_provider_sentinelhub.sandbox.tile_jobs import next_batch, tile_job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 NO_DATA = "No data"  # the documented text for a tile without data; it is DONE all the same
 _MINIMUM_PU = lifecycle.MINIMUM_BALANCE_PU
 _UNHEALTHY_FAILURES = 50  # tiles failed in a row; the service's own rule is not published
-
-# A batch of tiles that go to a worker together.
-_BATCH_TILES = 32
-_BATCH_PIXELS = 65_536
 
 Outcome = tuple[str, dict[str, Any]]  # a status, and what is to be stored with it
 
@@ -105,7 +102,9 @@ class Processing:
             if not self._pending and not self._started and allowed >= total:
                 return lifecycle.DONE, {}
             if self._pending and begun < allowed and len(self._started) < services.workers.count:
-                self._start(task, self._next_batch(allowed - begun))
+                # What stops a request after a number of tiles has to see them one by one.
+                most = 1 if services.faults.may_stop(self._id) else allowed - begun
+                self._start(task, next_batch(self._pending, most))
                 continue
             due = pace.due(elapsed, begun + 1, total) if self._pending and begun >= allowed else None
             await self._wait(self._id, self._soonest(due, services.pickup_due(task)))
@@ -141,19 +140,6 @@ class Processing:
         return lifecycle.STOPPED, {"stopped_reason": reason, "stopped_at": self._services.clock.now()}
 
     # -- tiles
-
-    def _next_batch(self, most: int) -> list[TileRow]:
-        """Take the next tile, or as many small ones as are worth one way to a worker."""
-        # What stops a request after a number of tiles has to see them one by one.
-        most = 1 if self._services.faults.may_stop(self._id) else min(most, _BATCH_TILES)
-        batch = [self._pending.popleft()]
-        pixels = batch[0].width * batch[0].height
-        while self._pending and len(batch) < most:
-            pixels += self._pending[0].width * self._pending[0].height
-            if pixels > _BATCH_PIXELS:
-                break
-            batch.append(self._pending.popleft())
-        return batch
 
     def _start(self, task: Task, batch: list[TileRow]) -> None:
         started = asyncio.create_task(self._process(task, batch))
@@ -225,24 +211,8 @@ class Processing:
                 self._finish(task, tile, done=True, delivered=True, pu=_price(rendered))
 
     def _job(self, tile: TileRow) -> TileJob:
-        from airflow_provider_sentinelhub.sandbox.render import TileJob
-
-        definition = self._definition
-        return TileJob(
-            evalscript=definition.evalscript,
-            data=definition.data,
-            responses=definition.responses,
-            epsg=tile.epsg,
-            bounds=tile.bounds,
-            width=tile.width,
-            height=tile.height,
-            # Tiles of a grid have none: one that the area covers in part is processed in its entirety
-            # (documented).
-            area_wkb=self._services.store.outline(self._id, tile.ordinal),
-            cog=definition.cog,
-            cog_parameters=definition.cog_parameters,
-            zarr=self._placing.in_group(tile),
-        )
+        outline = self._services.store.outline(self._id, tile.ordinal)
+        return tile_job(self._definition, tile, outline=outline, in_group=self._placing.in_group(tile))
 
     def _finish(
         self,
