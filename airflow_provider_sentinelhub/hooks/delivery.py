@@ -28,11 +28,15 @@ def bucket_client(aws_conn_id: str) -> S3Client:
 def read_tiles(item: Mapping[str, Any], aws_conn_id: str = "aws_default") -> list[dict[str, Any]]:
     """Return the tile records of what `SentinelHubTilesSensor` has handed over: of a tile or of a chunk.
 
-    Raises `UnreadableDeliveryError` for a chunk of an index that was replaced since.
+    Or of a partition: ``{**event.extra, "partition_key": key}`` of an asset event with a partition for each
+    chunk. Raises `UnreadableDeliveryError` for a chunk of an index that was replaced since.
     """
-    from airflow_provider_sentinelhub.client.delivery.index import is_chunk, read_chunk
+    from airflow_provider_sentinelhub.client.delivery.index import chunk_of, is_chunk, read_chunk
 
-    return read_chunk(bucket_client(aws_conn_id), item) if is_chunk(item) else [dict(item)]
+    if not is_chunk(item):
+        return [dict(item)]
+    chunk = chunk_of(item["partition_key"], item) if "partition_key" in item else item
+    return read_chunk(bucket_client(aws_conn_id), chunk)
 
 
 def _mask(hook: S3Hook) -> None:
