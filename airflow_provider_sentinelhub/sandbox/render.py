@@ -45,7 +45,8 @@ class TileJob:
     :ivar data: ``processRequest.input.data`` as sent
     :ivar responses: identifier and MIME type (``image/tiff``, ``application/json``, ``zarr/array``)
     :ivar bounds: minx, miny, maxx, maxy in units of the CRS, buffers included, as in ``width`` and ``height``
-    :ivar area_wkb: the area asked for, in the tile's CRS: pixels whose centre is outside have dataMask 0
+    :ivar area_wkb: the polygon of a GeoPackage's feature, in the tile's CRS: pixels whose centre is outside
+        have dataMask 0
     :ivar zarr: where the tile lies in the arrays, if all responses are arrays
     """
 
@@ -91,6 +92,21 @@ def render(job: TileJob) -> RenderedTile:
         return _Tile(job).render(distinct=True)
     except StatefulScriptError:
         return _Tile(job).render(distinct=False)
+
+
+def render_all(jobs: Sequence[TileJob]) -> list[RenderedTile | EvalscriptError]:
+    """Render some tiles in one go: for small ones the way to a worker costs as much as the pixels.
+
+    A tile at which the script fails gets the error in its place.
+    """
+    return [_rendered(job) for job in jobs]
+
+
+def _rendered(job: TileJob) -> RenderedTile | EvalscriptError:
+    try:
+        return render(job)
+    except EvalscriptError as error:
+        return error
 
 
 class _Tile:

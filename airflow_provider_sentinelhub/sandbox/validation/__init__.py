@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.sandbox.errors import Violation, bad_payload
 from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.geopackage import GeoPackageFindings
 from airflow_provider_sentinelhub.sandbox.validation.output import OutputFindings
 from airflow_provider_sentinelhub.sandbox.validation.process import NO_EVALSCRIPT, ProcessFindings
 from airflow_provider_sentinelhub.sandbox.validation.zarr import ZarrFindings
@@ -34,7 +35,8 @@ def validated(body: object) -> Json:
 
 
 def _violations(body: Json) -> list[Violation]:
-    top, inside, around, arrays = Findings(), ProcessFindings(), OutputFindings(), ZarrFindings()
+    top, inside, around = Findings(), ProcessFindings(), OutputFindings()
+    features, arrays = GeoPackageFindings(), ZarrFindings()
     for path in _nulls(body, ()):
         top.fail(path, "must not be null")
     if top.violations:
@@ -42,19 +44,23 @@ def _violations(body: Json) -> list[Violation]:
     process, grid, output = (top.child(body, key) for key in ("processRequest", "input", "output"))
     if not isinstance(body.get("description", ""), str):
         top.fail(("description",), "must be a text")
+    from_file = grid is not None and grid.get("type") == "geopackage"
     if process is not None:
         inside.check(
             process,
-            bounds_needed=grid is None or grid.get("type") != "geopackage",
+            bounds_needed=not from_file,
             zarr=output is not None and output.get("type") == "zarr",
         )
-    if grid is not None:
+    if grid is not None and from_file:
+        features.check(grid)
+    elif grid is not None:
         around.check_grid(grid)
     if output is not None:
         around.check_output(output, _responses(process))
         if output.get("type") == "zarr":
             arrays.check(output, grid, [identifier for identifier, _ in _responses(process)])
-    return [*top.violations, *inside.violations, *around.violations, *arrays.violations]
+    found = (top, inside, features, around, arrays)
+    return [violation for findings in found for violation in findings.violations]
 
 
 def _responses(process: Json | None) -> list[tuple[str, str]]:
