@@ -128,7 +128,7 @@ def test_a_repaired_tile_is_the_tile_that_was_lost(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("deferrable", MODES)
 def test_the_operator_repairs_by_itself(sandbox: Sandbox, deferrable: bool) -> None:
-    sandbox.fault("tile_failure", count=2, times=2)
+    sandbox.fault("tile_failure", count=2)
     task = Task(StateStore())
     result = task.attempt(area=FOUR_TILES, repair_attempts=1, deferrable=deferrable)
     assert (result["tiles"], len(result["repairs"])) == (4, 1)
@@ -139,7 +139,7 @@ def test_the_operator_repairs_by_itself(sandbox: Sandbox, deferrable: bool) -> N
 
 
 def test_repairs_end(sandbox: Sandbox) -> None:
-    sandbox.fault("tile_failure", count=1)
+    sandbox.fault("tile_failure", names=["11SKV_9_0"], times=None)
     task = Task(StateStore())
     with pytest.raises(AirflowFailException, match="1 of 1 tiles"):
         task.attempt(repair_attempts=2)
