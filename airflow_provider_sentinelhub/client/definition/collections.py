@@ -154,7 +154,7 @@ def resolve(name: object, path: str, faults: list[Fault]) -> Collection | None:
     known = _ALIASES.get(fold(name))
     if known is None:
         faults.append(
-            Fault(path, f"there is no collection {name!r}", f"{choices(name, COLLECTIONS)}, byoc-<id>")
+            Fault(path, f"there is no collection {name!r}", choices(name, (*COLLECTIONS, "byoc-<id>")))
         )
         return None
     return COLLECTIONS[known]

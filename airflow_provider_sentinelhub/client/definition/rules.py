@@ -19,6 +19,8 @@ from airflow_provider_sentinelhub.client.errors import Fault
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# A longer list of names helps less than the ones that are close.
+_MANY = 8
 _LONGEST = 60
 Rule = Callable[[Any, str, list[Fault]], Any]
 
@@ -33,8 +35,10 @@ def choices(name: str, known: Iterable[str]) -> str:
     known = list(known)
     by_fold = {fold(one): one for one in known}
     near = difflib.get_close_matches(fold(name), by_fold, n=2, cutoff=0.6)
-    meant = f"Did you mean {' or '.join(by_fold[one] for one in near)}? " if near else ""
-    return f"{meant}Choose {'one of ' if len(known) > 1 else ''}{', '.join(known)}"
+    meant = f"Did you mean {' or '.join(by_fold[one] for one in near)}?" if near else ""
+    if near and len(known) > _MANY:
+        return meant
+    return f"{meant} Choose {'one of ' if len(known) > 1 else ''}{', '.join(known)}".strip()
 
 
 def kind_of(value: Any) -> str:

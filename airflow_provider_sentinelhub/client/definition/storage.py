@@ -157,6 +157,12 @@ class OtherDelivery:
 
     content: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def url(self) -> str:
+        """The first URL in it."""
+        places = [one.get("url") for one in self.content.values() if isinstance(one, Mapping)]
+        return next((str(url) for url in places if url), "")
+
     def to_wire(self, faults: list[Fault]) -> dict[str, Any]:
         """Return a copy of the content."""
         wire = json_object(self.content, "delivery", faults)
