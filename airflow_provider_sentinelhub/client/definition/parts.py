@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from airflow_provider_sentinelhub.client.definition.delivery import Delivery
-from airflow_provider_sentinelhub.client.definition.rules import choices, fold, kind_of
+from airflow_provider_sentinelhub.client.definition.rules import choices, fold, kind_of, shown
 from airflow_provider_sentinelhub.client.definition.sources import Source
 from airflow_provider_sentinelhub.client.definition.storage import (
     BucketKeys,
@@ -27,7 +29,32 @@ DELIVERY_PARTS = (
     "delivery_gcp_conn_id",
     "delivery_region",
 )
+_STRUCTURED = {
+    *("definition", "outputs", "time_range", "data_filter", "processing", "sources", "buffer"),
+    *("geopackage", "cog_parameters", "zarr", "group", "array_parameters", "array_overrides", "delivery"),
+}
 _T = TypeVar("_T")
+
+
+def structured(value: Any, name: str, path: str, faults: list[Fault]) -> Any:
+    """Read a list or dict from the text that Jinja made of it, in JSON or as Python prints it.
+
+    What is no text, or under a name that holds none of them, is returned as it is.
+    """
+    if not isinstance(value, str) or name not in _STRUCTURED:
+        return value
+    text = value.strip()
+    if not text.startswith(("{", "[", "(")):
+        return [part.strip() for part in text.split(",")] if name == "buffer" else text
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    faults.append(
+        Fault(path, f"{shown(text)} cannot be read", "Give a list or dict, or the JSON text of one")
+    )
+    return None
 
 
 class Finder:
@@ -127,7 +154,7 @@ def made(
         if name is None:
             faults.append(Fault(f"{path}.{key}", "is not known here", choices(str(key), offered)))
         elif item is not None:
-            known[name] = item
+            known[name] = structured(item, name, f"{path}.{key}", faults)
     if kind is Source:
         known.setdefault("collection", "")
     return kind(**known)

@@ -10,7 +10,6 @@ understood as well.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from airflow_provider_sentinelhub.client.definition.parts import (
     geopackage_of,
     made,
     sources_of,
+    structured,
 )
 from airflow_provider_sentinelhub.client.definition.process_request import is_process_request, named
 from airflow_provider_sentinelhub.client.definition.rules import choices, kind_of
@@ -42,10 +42,6 @@ _PASSED_ON = (
     *("create_collection", "collection_id", "description"),
 )
 NAMES = (*_PASSED_ON, "sources", "geopackage", "zarr", *DELIVERY_PARTS, "delivery")
-_STRUCTURED = {
-    *("outputs", "time_range", "data_filter", "processing", "sources", "buffer", "geopackage"),
-    *("cog_parameters", "zarr", "delivery"),
-}
 # Ways to say the same: what is given in one of them takes the place of what a file says in another.
 _INSTEAD = (
     ({"sources"}, {"collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing"}),
@@ -76,7 +72,7 @@ def said(source: Mapping[str, Any] | Place, given: Mapping[str, Any], folders: S
     if isinstance(source, str | PathLike):
         text = str(source).strip()
         if isinstance(source, str) and text.startswith("{"):
-            base = _structured(text, "definition", faults) or {}
+            base = structured(source, "definition", "definition", faults) or {}
         elif path := _found(text, "definition", places, "Give its path relative to the Dag's file", faults):
             places = (path.parent, *places)
             base = _content(path, faults)
@@ -100,8 +96,7 @@ def said(source: Mapping[str, Any] | Place, given: Mapping[str, Any], folders: S
         if name not in NAMES:
             faults.append(Fault(str(name), "is not part of a definition", choices(str(name), NAMES)))
         elif _is_given(name, value):
-            structured = name in _STRUCTURED and isinstance(value, str)
-            values[name] = _structured(value, name, faults) if structured else value
+            values[name] = structured(value, name, name, faults)
     return Said(values, places, tuple(faults), tuple(notes))
 
 
@@ -141,22 +136,6 @@ def read(
 def _is_given(name: str, value: Any) -> bool:
     """Jinja makes "" or "None" of what is not there."""
     return value is not None and not (name != "description" and value in ("", "None"))
-
-
-def _structured(text: str, name: str, faults: list[Fault]) -> Any:
-    """Read a list or dict from the text that Jinja made of it, in JSON or as Python prints it."""
-    text = text.strip()
-    if not text.startswith(("{", "[", "(")):
-        return [part.strip() for part in text.split(",")] if name == "buffer" else text
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-    faults.append(
-        Fault(name, f"{text[:60]!r} cannot be read", "Give a list or dict, or the JSON text of one")
-    )
-    return None
 
 
 def _found(name: str, field: str, folders: Sequence[Path], remedy: str, faults: list[Fault]) -> Path | None:
