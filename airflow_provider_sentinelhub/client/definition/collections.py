@@ -76,7 +76,9 @@ _KNOWN = (
         filters={
             "resolution": Choice(("HIGH", "MEDIUM", "FULL")),
             "acquisitionMode": Choice(("SM", "IW", "EW", "WV", "EN", "AN", "IM")),
-            "polarization": Choice(("SH", "SV", "DH", "DV", "HH", "HV", "VV", "VH")),
+            "polarization": Choice(
+                ("SH", "SV", "DH", "DV", "HH", "HV", "VV", "VH"), "; DV is VV with VH, DH is HH with HV"
+            ),
             "orbitDirection": _DIRECTION,
             "timeliness": Choice(
                 ("NRT10m", "NRT1h", "NRT3h", "Fast24h", "Offline", "Reprocessing", "ArchNormal")

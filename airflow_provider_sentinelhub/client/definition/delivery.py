@@ -43,7 +43,7 @@ class Delivery(Storage):
             for one in sorted(known - {"<requestId>"}):
                 yield Fault(NAMES.url, f"a Zarr has no place for {one}", "Use none but <requestId>")
         elif known:
-            if not known & {"<tileName>", "<tileId>"}:
+            if not known & {"<tileName>", "<tileId>"} and len(known) == len(set(used)):
                 problem = "the template has no <tileName>, and all tiles would be one file"
                 yield Fault(NAMES.url, problem, "Add it, or leave the placeholders out")
             if outputs > 1 and "<outputId>" not in known:

@@ -121,6 +121,10 @@ def read(
     if isinstance(area, str) and _AREA_FILE.fullmatch(area) and "://" not in area:
         path = _found(area, "area", everything.folders, "Give its path, or the area itself", faults)
         values["area"] = str(path) if path else None
+    notes = list(everything.notes)
+    cover = values.get("max_cloud_coverage")
+    if isinstance(cover, float) and 0 < cover < 1:
+        notes.append(f"max_cloud_coverage is a percentage: {cover:g} lets hardly any scene through.")
     finder = Finder(look_up, faults)
     known = {name: value for name, value in values.items() if name in _PASSED_ON}
     known["delivery"] = delivery_of(values, finder, faults)
@@ -130,7 +134,7 @@ def read(
         known["geopackage"] = geopackage_of(values["geopackage"], finder, faults)
     if "zarr" in values:
         known["zarr"] = made(Zarr, values["zarr"], "zarr", faults)
-    return BatchDefinition(**known, notes=everything.notes, read_faults=tuple(faults), opener=opener)
+    return BatchDefinition(**known, notes=tuple(notes), read_faults=tuple(faults), opener=opener)
 
 
 def _is_given(name: str, value: Any) -> bool:

@@ -34,8 +34,11 @@ def choices(name: str, known: Iterable[str]) -> str:
     """Return the remedy for a name that is not known: what is close to it, and what there is."""
     known = list(known)
     by_fold = {fold(one): one for one in known}
-    near = difflib.get_close_matches(fold(name), by_fold, n=2, cutoff=0.6)
-    meant = f"Did you mean {' or '.join(by_fold[one] for one in near)}?" if near else ""
+    wanted = fold(name)
+    near = [one for one in by_fold if len(wanted) > 2 and wanted in one]
+    near = near or difflib.get_close_matches(wanted, by_fold, n=2, cutoff=0.6)
+    *others, last = [by_fold[one] for one in near] or [""]
+    meant = f"Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if near else ""
     if near and len(known) > _MANY:
         return meant
     return f"{meant} Choose {'one of ' if len(known) > 1 else ''}{', '.join(known)}".strip()
@@ -60,16 +63,18 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few texts, in any case."""
+    """One of a few texts, in any case; ``note`` helps to choose."""
 
     values: tuple[str, ...]
+    note: str = ""
 
     def __call__(self, value: Any, path: str, faults: list[Fault]) -> Any:
         """Return the text as the API spells it."""
         for one in self.values:
             if isinstance(value, str) and fold(value) == fold(one):
                 return one
-        faults.append(Fault(path, f"{shown(value)} is not known", choices(str(value), self.values)))
+        remedy = choices(str(value), self.values) + self.note
+        faults.append(Fault(path, f"{shown(value)} is not known", remedy))
         return value
 
 

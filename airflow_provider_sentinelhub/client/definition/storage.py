@@ -143,11 +143,13 @@ class Storage:
                 problem = "a Google service account does not open an S3 bucket"
                 yield Fault(names.google, problem, f"Use {names.aws} or {names.role} instead")
             elif (self.keys is None) == (self.iam_role_arn is None):
-                found = "neither is there" if self.keys is None else "both are there"
+                both = self.keys is not None
+                remedy = f"Name an AWS connection in {names.aws}, or a role in {names.role}"
                 yield Fault(
                     names.aws,
-                    f"the service needs either keys or a role to use the bucket, and {found}",
-                    f"Name an AWS connection in {names.aws}, or a role in {names.role}",
+                    "the service needs either keys or a role to use the bucket, and "
+                    + ("both are there" if both else "neither is there"),
+                    f"Keep either {names.aws} or {names.role}" if both else remedy,
                 )
 
 

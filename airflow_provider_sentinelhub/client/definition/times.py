@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_sentinelhub.client.definition.rules import shown
 from airflow_provider_sentinelhub.client.errors import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(?:([zZ])|([+-]\d\d):?(\d\d)?)?"
@@ -35,12 +32,10 @@ def time_range(value: Any, path: str, faults: list[Fault]) -> dict[str, str] | N
     return {"from": _rfc3339(start), "to": _rfc3339(end)}
 
 
-def _pair(value: Any) -> Sequence[Any]:
-    if isinstance(value, str):
-        value = value.split("/")
-    if isinstance(value, Mapping) or not hasattr(value, "__len__") or len(value) != 2:
+def _pair(value: Any) -> Any:
+    pair = value.split("/") if isinstance(value, str) else value
+    if isinstance(pair, Mapping) or not hasattr(pair, "__len__") or len(pair) != 2:
         raise ValueError(f"{shown(value)} is not a first and a last date")
-    pair: Sequence[Any] = value
     return pair
 
 

@@ -30,15 +30,24 @@ FORMAT = "zarr/array"
 _SEVERAL_CRS = (0, 1, 2)
 _SINGLE_CRS = "3 (1 degree), 6 (LAEA 100 km) or 7 (LAEA 20 km)"
 _DTYPES = ("|u1", "|i1", "<u2", ">u2", "<i2", ">i2", "<f4", ">f4", "<f8", ">f8")
+_NUMPY = {
+    "uint8": "|u1",
+    "int8": "|i1",
+    "uint16": "<u2",
+    "int16": "<i2",
+    "float32": "<f4",
+    "float64": "<f8",
+}
 _NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 _NEEDED = ("dtype", "chunks", "fill_value")
 
 
 def _dtype(value: Any, path: str, faults: list[Fault]) -> Any:
-    # Their folded spelling would be ambiguous.
-    if value not in _DTYPES:
-        faults.append(Fault(path, f"{shown(value)} is not known", f"Choose one of {', '.join(_DTYPES)}"))
-    return value
+    dtype = _NUMPY.get(value, value) if isinstance(value, str) else value
+    if dtype not in _DTYPES:
+        remedy = f"Choose one of {', '.join((*_NUMPY, *_DTYPES))}"
+        faults.append(Fault(path, f"{shown(value)} is not known", remedy))
+    return dtype
 
 
 def _chunks(value: Any, path: str, faults: list[Fault]) -> Any:
@@ -78,9 +87,9 @@ class Zarr:
     """The settings of a Zarr, under the service's names.
 
     ``group``: ``coordinates`` (``{"origin": "bottomLeft"}``) and ``customAttributes``. ``array_parameters``
-    hold for all arrays: ``dtype`` (``"<u2"``), ``chunks`` ``[1, y, x]`` that divide a tile's pixels,
-    ``fill_value``, and ``compressor``. ``array_overrides`` says for single outputs what differs, and their
-    ``customAttributes``.
+    hold for all arrays: ``dtype`` (``"uint16"`` or ``"<u2"``), ``chunks`` ``[1, y, x]`` that divide a tile's
+    pixels, ``fill_value``, and ``compressor``. ``array_overrides`` says for single outputs what differs, and
+    their ``customAttributes``.
     """
 
     group: Mapping[str, Any] = field(default_factory=dict)

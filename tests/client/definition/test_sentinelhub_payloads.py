@@ -80,13 +80,13 @@ def no_arrays(payload: dict[str, Any]) -> None:
         one["format"] = {"type": "zarr/array"}
 
 
-class Sent(Exception):
+class SentError(Exception):
     """Carries what the vendor's client would have sent."""
 
 
 class Wire:
     def get_json_dict(self, _url: str, *, post_values: Any, **_options: Any) -> Any:
-        raise Sent(post_values)
+        raise SentError(post_values)
 
 
 def vendor(
@@ -112,7 +112,7 @@ def vendor(
     )
     client = Vendor(SHConfig(use_defaults=True))
     client.client = Wire()
-    with pytest.raises(Sent) as sent:
+    with pytest.raises(SentError) as sent:
         client.create(process, grid, output, description=description)
     payload: dict[str, Any] = json.loads(json.dumps(sent.value.args[0]))
     return payload
