@@ -12,7 +12,7 @@ POSITION = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "nu
 KEYS: set[str] = set()
 
 
-def thing(required: str = "", **properties: Any) -> dict[str, Any]:
+def thing(required: str = "", /, **properties: Any) -> dict[str, Any]:
     """Return the schema of an object that has these properties and no others."""
     KEYS.update(properties)
     return {

@@ -34,7 +34,8 @@ def sent(
     """Return what the service would be sent, after Jinja has been through the arguments."""
     with DAG("dag", schedule=None, template_searchpath=[str(folder)] if folder else None):
         operator = SentinelHubCreateBatchOperator(task_id="create", **arguments)
-    operator.render_template_fields(within or {})
+    values: Any = within or {}
+    operator.render_template_fields(values)
     shown = json.dumps({name: getattr(operator, name) for name in operator.template_fields}, default=str)
     assert "planted" not in shown
     definition = operator._definition()

@@ -157,18 +157,20 @@ class BatchDefinition:
 
     @cached_property
     def _area(self) -> Area | tuple[Fault, ...]:
+        """The area, or what is wrong with it or with how it is to be read."""
         if isinstance(self.area, Area):
             return self.area
+        faults: list[Fault] = []
+        invalid = Choice(("refuse", "repair"))(self.invalid_area, "invalid_area", faults)
+        tolerance = self.area_tolerance
+        if tolerance is not None:
+            tolerance = Number(above=0)(tolerance, "area_tolerance", faults)
+        how: dict[str, Any] = {} if faults else {"invalid": invalid, "tolerance_m": tolerance}
         try:
-            return Area.read(
-                self.area,
-                crs=self.area_crs,
-                invalid="repair" if self.invalid_area == "repair" else "refuse",
-                tolerance_m=self.area_tolerance,
-                opener=self.opener,
-            )
+            area = Area.read(self.area, crs=self.area_crs, opener=self.opener, **how)
         except DefinitionError as error:
-            return error.faults
+            faults += error.faults
+        return tuple(faults) or area
 
     def _built(self) -> tuple[dict[str, Any], list[Fault]]:
         """Return the wire form, and what is wrong with it but for missing credentials."""
@@ -200,13 +202,8 @@ class BatchDefinition:
                 remedy = "Give one, such as a GeoJSON polygon in longitude and latitude"
                 faults.append(Fault("area", "is missing", remedy))
             return {}
-        found: list[Fault] = []
-        Choice(("refuse", "repair"))(self.invalid_area, "invalid_area", found)
-        if self.area_tolerance is not None:
-            Number(above=0)(self.area_tolerance, "area_tolerance", found)
-        faults.extend(found)
-        if found or not isinstance(self._area, Area):
-            faults.extend(() if isinstance(self._area, Area) else self._area)
+        if not isinstance(self._area, Area):
+            faults.extend(self._area)
             return {}
         return {"bounds": self._area.to_wire()}
 

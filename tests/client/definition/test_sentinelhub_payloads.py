@@ -18,8 +18,12 @@ from airflow_provider_sentinelhub.client.definition import BatchDefinition, Buck
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from sentinelhub import CRS, BBox, DataCollection, Geometry, MimeType, SentinelHubRequest, SHConfig
     from sentinelhub.api.batch.process import BatchProcessClient as Vendor
+    from sentinelhub.api.process import SentinelHubRequest
+    from sentinelhub.config import SHConfig
+    from sentinelhub.constants import CRS, MimeType
+    from sentinelhub.data_collections import DataCollection
+    from sentinelhub.geometry import BBox, Geometry
 
 SCRIPT = "//VERSION=3\n"
 ROLE = "arn:aws:iam::123456789012:role/batch"
@@ -110,7 +114,7 @@ def vendor(
         config=SHConfig(use_defaults=True),
         **options,
     )
-    client = Vendor(SHConfig(use_defaults=True))
+    client: Any = Vendor(SHConfig(use_defaults=True))
     client.client = Wire()
     with pytest.raises(SentError) as sent:
         client.create(process, grid, output, description=description)
