@@ -30,7 +30,7 @@ class Area:
         cls,
         value: Any,
         *,
-        crs: str | None = None,
+        crs: Any = None,
         invalid: Literal["refuse", "repair"] = "refuse",
         tolerance_m: float | None = None,
         max_vertices: int = 1500,  # noqa: ARG003
@@ -60,10 +60,10 @@ class Area:
         return {**shape, "properties": {"crs": self.crs}}
 
 
-def _crs_url(crs: str | None) -> str | None:
+def _crs_url(crs: Any) -> str | None:
     if crs is None or crs in ("CRS84", _CRS84):
         return _CRS84
-    found = _EPSG.fullmatch(crs)
+    found = _EPSG.fullmatch(str(crs))
     return f"http://www.opengis.net/def/crs/EPSG/0/{found[1]}" if found else None
 
 

@@ -165,6 +165,18 @@ class DefinitionOperator(SentinelHubOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if definition is None:
+            needed = {
+                "evalscript": evalscript,
+                "area": geopackage if area is None else area,
+                "tiling_grid_id": geopackage if tiling_grid_id is None else tiling_grid_id,
+                "resolution": geopackage if resolution is None else resolution,
+                "delivery_url": delivery if delivery_url is None else delivery_url,
+            }
+            missing = [name for name, given in needed.items() if given is None]
+            if missing:
+                # As Airflow puts it, while the Dag is read.
+                raise TypeError(f"missing keyword argument {', '.join(map(repr, missing))}")
         if evalscript is None and isinstance(definition, Mapping):
             # Out of reach of Jinja.
             evalscript = definition.get("evalscript")

@@ -77,6 +77,9 @@ class SentinelHubBatchOperator(DefinitionOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
+        if request_id is not None:
+            # Nothing need be said about a request that exists.
+            kwargs.setdefault("definition", {})
         super().__init__(**kwargs)
         self.request_id = request_id
         self.analyse_only = analyse_only

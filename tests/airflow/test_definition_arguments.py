@@ -13,6 +13,7 @@ from support import ONE_TILE
 
 from airflow_provider_sentinelhub.client.definition.reading import NAMES
 from airflow_provider_sentinelhub.operators.base import DefinitionOperator
+from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 from airflow_provider_sentinelhub.operators.steps import SentinelHubCreateBatchOperator
 
 SCRIPT = "//VERSION=3\n// {{ not jinja }} {% nor this %}\n"
@@ -135,3 +136,12 @@ def test_keys_come_from_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         found = [str(fault) for fault in operator._definition().faults()]
         assert len(found) == 1
         assert found[0].startswith(words)
+
+
+@pytest.mark.parametrize("name", ["evalscript", "area", "tiling_grid_id", "resolution", "delivery_url"])
+def test_what_is_missing_is_said_while_the_dag_is_read(name: str) -> None:
+    said = {key: value for key, value in SOUND.items() if key != name}
+    with pytest.raises(TypeError, match=f"missing keyword argument '{name}'$"):
+        SentinelHubCreateBatchOperator(task_id="t", **said)
+    SentinelHubCreateBatchOperator(task_id="t", definition=said)
+    SentinelHubBatchOperator(task_id="t", request_id="known")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sentinelhub.client.areas import Area
 from airflow_provider_sentinelhub.client.definition.outputs import formats_of
 from airflow_provider_sentinelhub.client.definition.raster import SETTINGS, raster_wire
-from airflow_provider_sentinelhub.client.definition.rules import Choice, Number
+from airflow_provider_sentinelhub.client.definition.rules import Choice, Number, text
 from airflow_provider_sentinelhub.client.definition.sources import Source, data_wire
 from airflow_provider_sentinelhub.client.definition.storage import OtherDelivery
 from airflow_provider_sentinelhub.client.definition.tiling import GeoPackage, grid_wire, offer_faults
@@ -193,7 +193,7 @@ class BatchDefinition:
         output = self._output(formats, grid, faults)
         wire: dict[str, Any] = {"processRequest": process, "input": grid, "output": output}
         if self.description:
-            wire["description"] = self.description
+            wire["description"] = text(self.description, "description", faults)
         return wire, faults
 
     def _bounds(self, faults: list[Fault]) -> dict[str, Any]:

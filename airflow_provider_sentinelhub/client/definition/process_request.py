@@ -54,10 +54,7 @@ def named(body: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         notes.append(f"Not used, since the grid or the GeoPackage says the size: {', '.join(dropped)}.")
     values |= {f"output.{key}": value for key, value in output.items() if key not in (*_SIZE, "responses")}
     if output.get("responses"):
-        values["outputs"] = {
-            one.get("identifier", "default"): (one.get("format") or {}).get("type")
-            for one in output["responses"]
-        }
+        values["outputs"] = _outputs(output["responses"])
     return values, notes
 
 
@@ -77,18 +74,37 @@ def _source(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in source.items() if value not in (None, {})}
 
 
-def _area(bounds: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    crs = (bounds.get("properties") or {}).get("crs")
+def _outputs(responses: Any) -> Any:
+    """Return the outputs; what is no list of responses is left to be named."""
+    formats = {}
+    for one in responses if isinstance(responses, list | tuple) else (None,):
+        form = one.get("format") if isinstance(one, Mapping) else None
+        if not isinstance(one, Mapping) or not isinstance(form, Mapping):
+            return responses
+        formats[one.get("identifier", "default")] = form.get("type")
+    return formats
+
+
+def _area(bounds: Any, notes: list[str]) -> dict[str, Any]:
+    """Return the area; what cannot be read is left to be named."""
+    if not isinstance(bounds, Mapping):
+        return {"area": bounds}
+    properties = bounds.get("properties")
+    crs = properties.get("crs") if isinstance(properties, Mapping) else None
     values = {"area_crs": crs} if crs else {}
     box, geometry = bounds.get("bbox"), bounds.get("geometry")
     if box is None or geometry is None:
         return {"area": box if geometry is None else geometry, **values}
+    from shapely.errors import ShapelyError
     from shapely.geometry import box as rectangle
     from shapely.geometry import mapping, shape
 
-    # The service takes what is in both.
-    inside = shape(geometry).intersection(rectangle(*box))
-    if inside.equals(shape(geometry)):
+    try:
+        # The service takes what is in both.
+        inside = shape(geometry).intersection(rectangle(*box))
+        if inside.equals(shape(geometry)):
+            return {"area": geometry, **values}
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, ShapelyError):
         return {"area": geometry, **values}
     notes.append("The area is the part of the geometry that lies in the bbox.")
     return {"area": mapping(inside), **values}

@@ -21,9 +21,12 @@ from airflow_provider_sentinelhub.client.definition import (
     OtherDelivery,
     Source,
 )
+from airflow_provider_sentinelhub.client.definition.reading import NAMES
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
+from airflow_provider_sentinelhub.client.models import TilingGrid
 
+GRIDS = [TilingGrid(1, "10km grid", 10000, 10000, "METRE", (10, 20))]
 SOUND: dict[str, Any] = {
     "evalscript": "//VERSION=3\n",
     "area": box(14, 45, 15, 46),
@@ -268,3 +271,55 @@ def test_a_delivery_of_another_kind_is_passed_on_without_its_secrets() -> None:
 def test_no_wire_form_of_what_cannot_work() -> None:
     with pytest.raises(DefinitionError, match="resolution: is missing"):
         BatchDefinition.read({**SOUND, "resolution": None}).to_wire()
+
+
+JUNK: tuple[Any, ...] = (
+    7,
+    1.5,
+    True,
+    "x",
+    "{",
+    "[1]",
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": 1},
+    {"url": 7},
+    b"x",
+    object(),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_too_strange_to_be_named(name: str) -> None:
+    """Whatever stands under a name, there are faults or a wire form, and no other error."""
+    for junk in JUNK:
+        definition = BatchDefinition.read({**SOUND, name: junk}, look_up=look_up)
+        if not list(definition.faults(GRIDS)):
+            json.dumps(definition.to_wire())
+
+
+@pytest.mark.parametrize("part", ["input", "bounds", "data", "dataFilter", "output", "responses", "format"])
+def test_no_process_request_is_too_strange(part: str) -> None:
+    for junk in (*JUNK, None):
+        request: dict[str, Any] = {
+            "evalscript": "//VERSION=3",
+            "input": {
+                "bounds": {"bbox": [14, 45, 15, 46]},
+                "data": [{"type": "modis", "dataFilter": {}}],
+            },
+            "output": {"responses": [{"identifier": "a", "format": {"type": "image/tiff"}}]},
+        }
+        places = {
+            "input": request,
+            "bounds": request["input"],
+            "data": request["input"],
+            "dataFilter": request["input"]["data"][0],
+            "output": request,
+            "responses": request["output"],
+            "format": request["output"]["responses"][0],
+        }
+        places[part][part] = junk
+        definition = BatchDefinition.read(request, {name: SOUND[name] for name in list(SOUND)[2:]})
+        list(definition.faults(GRIDS))
