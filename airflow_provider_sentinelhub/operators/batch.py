@@ -27,7 +27,7 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
     DONE is not the end: what was planned, what the service says it did and what lies on the bucket are held
     against each other. Where more tiles were lost than allowed, the task fails, or repairs them first.
 
-    Returns a dict: ``request_id``, ``status``, ``cost_pu`` (repairs included), ``delivery`` (the ``s3://``
+    Returns a dict: ``request_id``, ``status``, ``cost_pu`` (repairs included), ``delivery`` (the
     folder), ``tiles`` (how many were delivered), ``report`` (the counts of a `TileReport`) and ``repairs``
     (ids). ``tiles`` and ``report`` are None where they cannot be checked. The id is also the XCom
     ``request_id``, as soon as it is known; the counts are the XCom ``report``, even if the task then fails.
@@ -60,7 +60,8 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
         **kwargs: Any,
     ) -> None:
         if request_id is not None:
-            kwargs = {**dict.fromkeys(DefinitionOperator.required), **kwargs}
+            # Nothing need be said about a request that exists.
+            kwargs.setdefault("definition", {})
         super().__init__(**kwargs)
         self.request_id = request_id
         self.analyse_only = analyse_only
@@ -95,8 +96,11 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
         self._check(definition, self.hook.client)
         request, new = asker.find_or_create(definition.signed(fingerprint).to_wire())
         what = "Created" if new else "Found"
-        self.log.info("%s batch request %s, delivering to %s", what, request.id, self.delivery_url)
+        self.log.info("%s batch request %s, delivering to %s", what, request.id, definition.delivery.url)
         return request.id
+
+    def _writing_conn_id(self) -> str:
+        return str(self._said("delivery_aws_conn_id") or "")
 
     def _who(self, context: Context) -> dict[str, Any]:
         who = super()._who(context)

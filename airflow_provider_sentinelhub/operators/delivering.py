@@ -57,6 +57,7 @@ class DeliveringOperator(WholeLifeOperator):
             check_plan(bucket_client(self._reading_conn_id()), self._look(repair.original_id), request)
 
     def _finish(self, context: Context, request: BatchRequest, deadline: float) -> dict[str, Any]:
+        from airflow_provider_sentinelhub.client.delivery.folder import is_on_s3
         from airflow_provider_sentinelhub.client.delivery.ledger import open_ledger
         from airflow_provider_sentinelhub.client.delivery.repair import Repair
         from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
@@ -66,7 +67,7 @@ class DeliveringOperator(WholeLifeOperator):
 
         repair = Repair.of(request)
         original = request if repair is None else self._look(repair.original_id)
-        if not processed(original) or not self._reading_conn_id():
+        if not processed(original) or not self._reading_conn_id() or not is_on_s3(original):
             return self._unchecked(original)
         with open_ledger(bucket_client(self._reading_conn_id()), original) as ledger:
             report = ledger.report
@@ -98,20 +99,21 @@ class DeliveringOperator(WholeLifeOperator):
         return result
 
     def _unchecked(self, request: BatchRequest) -> dict[str, Any]:
-        from airflow_provider_sentinelhub.client.delivery.folder import DeliveryFolder
+        from airflow_provider_sentinelhub.client.delivery.folder import is_on_s3, place_of
         from airflow_provider_sentinelhub.client.judge import processed
 
         if processed(request):
-            self.log.warning(
-                "The delivery of batch request %s is not checked: name a connection that may read the bucket "
-                "in aws_conn_id.",
-                request.id,
+            why = (
+                "name a connection that may read the bucket in aws_conn_id"
+                if is_on_s3(request)
+                else "it is not on S3, where this version can look"
             )
+            self.log.warning("The delivery of batch request %s is not checked: %s.", request.id, why)
         return {
             "request_id": request.id,
             "status": request.raw_status,
             "cost_pu": request.cost_pu,
-            "delivery": DeliveryFolder.of(request).url,
+            "delivery": place_of(request),
             "tiles": None,
             "report": None,
             "repairs": [],
@@ -144,7 +146,8 @@ class DeliveringOperator(WholeLifeOperator):
         asker = Asker(self.hook.client, mark, TaskMemory.of(context))
         request = asker.find()
         if request is None:
-            keys = delivery_keys(self.delivery_aws_conn_id) if self.delivery_aws_conn_id else None
+            keys_conn_id = self._writing_conn_id()
+            keys = delivery_keys(keys_conn_id) if keys_conn_id else None
             wire = repair_definition(s3, ledger, repair, keys)
             request, _ = asker.find_or_create({**wire, "description": mark.sign(wire["description"])})
         add_repair(s3, ledger.folder, original.id, request.id)
@@ -159,7 +162,10 @@ class DeliveringOperator(WholeLifeOperator):
         return Fingerprint.of(self._who(context), {"repair": repair.number, "of": repair.original_id})
 
     def _reading_conn_id(self) -> str:
-        return self.aws_conn_id or self.delivery_aws_conn_id or ""
+        return self.aws_conn_id or self._writing_conn_id()
+
+    def _writing_conn_id(self) -> str:
+        return self.delivery_aws_conn_id or ""
 
     def _look(self, request_id: str) -> BatchRequest:
         from airflow_provider_sentinelhub.client.actions import look

@@ -284,7 +284,8 @@ class Store:
     def tallies(self) -> dict[str, dict[str, Any]]:
         """Return per request how often each action was accepted, and what was billed; forgotten ones too."""
         rows = self._db.execute(
-            "SELECT id, creates, analyses, starts, stops, cost_pu AS pu, status FROM tasks ORDER BY seq"
+            "SELECT id, creates, analyses, starts, stops, cost_pu AS pu, status, (SELECT count(*) FROM tiles "
+            "WHERE tiles.task = tasks.id AND tiles.pu > 0) AS tiles_billed FROM tasks ORDER BY seq"
         )
         return {tally.pop("id"): tally for tally in map(dict, rows)}
 

@@ -43,7 +43,7 @@ class SentinelHubTilesSensor(SentinelHubBatchSensor):
         (``[core] max_map_length``, 1,024 unless changed), else chunks.
     :param chunk_size: tiles in a chunk; more where there would be too many chunks.
     :param asset_partitions: give the asset event a partition key for each ``"tile"`` (its name) or
-        ``"chunk"`` (``<offset>+<length>``, its bytes in the index, which the event's extra names).
+        ``"chunk"`` (`read_tiles` takes it together with the event's extra).
     """
 
     template_fields: Sequence[str] = (
@@ -97,6 +97,7 @@ class SentinelHubTilesSensor(SentinelHubBatchSensor):
 
     def _result(self, request: BatchRequest, context: Context) -> list[dict[str, Any]]:
         from airflow_provider_sentinelhub.assets import announce, delivery_extra
+        from airflow_provider_sentinelhub.client.delivery.index import partition_key
         from airflow_provider_sentinelhub.client.delivery.ledger import open_ledger
         from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
         from airflow_provider_sentinelhub.hooks.delivery import bucket_client
@@ -117,7 +118,7 @@ class SentinelHubTilesSensor(SentinelHubBatchSensor):
         if self.asset_partitions == "tile":
             keys = [item["name"] for item in items]
         elif self.asset_partitions == "chunk":
-            keys = [f"{item['offset']}+{item['length']}" for item in items]
+            keys = [partition_key(item) for item in items]
             figures |= {"index": items[0]["index"], "etag": items[0]["etag"]} if items else {}
         announce(context, self.outlets, report.delivery, delivery_extra(request.definition, figures), keys)
         return items

@@ -51,6 +51,19 @@ class DeliveryFolder:
         return f"{self.prefix}/{name}" if self.prefix else name
 
 
+def place_of(request: BatchRequest) -> str:
+    """Return the URL of the folder that a request delivers to, or what URL it was given if not of S3."""
+    if is_on_s3(request):
+        return DeliveryFolder.of(request).url
+    delivery = _object(_object(request.definition.get("output")).get("delivery"))
+    return next((str(place["url"]) for place in delivery.values() if _object(place).get("url")), "")
+
+
+def is_on_s3(request: BatchRequest) -> bool:
+    """Whether it delivers to S3, where this provider can look."""
+    return "s3" in _object(_object(request.definition.get("output")).get("delivery"))
+
+
 def template_of(request: BatchRequest) -> tuple[str, str]:
     """Return bucket and key template of a request's delivery, the default written out where it is meant."""
     output = _object(request.definition.get("output"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,27 @@ def write_index(s3: S3Client, ledger: Ledger, chunk_size: int, max_chunks: int) 
 
 def is_chunk(item: Mapping[str, Any]) -> bool:
     """Whether what was handed over is a chunk, not a tile."""
-    return "index" in item and "offset" in item
+    return "index" in item
+
+
+def partition_key(chunk: Mapping[str, Any]) -> str:
+    """Return a chunk's key among the partitions of an asset: where it lies in the index, and its tiles."""
+    return f"{chunk['offset']}+{chunk['length']}/{chunk['tiles']}"
+
+
+def chunk_of(key: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the chunk that a partition key stands for; ``event`` is the asset event's extra."""
+    found = re.fullmatch(r"(\d+)\+(\d+)/(\d+)", key)
+    if found is None:
+        raise UnreadableDeliveryError(f"{key!r} is not the partition key of a chunk.")
+    offset, length, tiles = map(int, found.groups())
+    return {
+        "index": event["index"],
+        "etag": event["etag"],
+        "offset": offset,
+        "length": length,
+        "tiles": tiles,
+    }
 
 
 def read_chunk(s3: S3Client, chunk: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,7 @@ def _paths(manifest: Path) -> Iterator[str]:
 
 def _fits_a_geopackage(ledger: Ledger, template: str) -> bool:
     of_grid = ledger.request.definition.get("input") or {}
-    if of_grid.get("bufferX") or of_grid.get("bufferY") or "<tileId>" in template:
+    if of_grid.get("bufferX") or of_grid.get("bufferY") or "<tileId>" in template or not find_spec("pyproj"):
         return False
     return all(max(tile.width, tile.height) <= _LARGEST_FEATURE for tile, _ in ledger.lost_features())
 
