@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import box, client_for, created, wait_for
 
-from airflow_provider_sentinelhub.client.definition import Zarr
+from airflow_provider_sentinelhub.client.definition import BucketKeys, Delivery, Zarr
 from airflow_provider_sentinelhub.client.delivery.ledger import open_ledger
 from airflow_provider_sentinelhub.client.delivery.repair import Repair, repair_definition
 from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
@@ -34,6 +34,9 @@ def delivered(sandbox: Sandbox, request: pytest.FixtureRequest) -> Callable[[], 
             area=FOUR_DEGREES,
             tiling_grid_id=3,
             resolution=0.008,
+            delivery=Delivery(
+                f"s3://{sandbox.bucket}/tests/<requestId>", BucketKeys(sandbox.access_key, sandbox.secret_key)
+            ),
             time_range=("2024-06-01", "2024-06-06"),
             zarr=Zarr(
                 array_parameters={"dtype": "<f4", "chunks": [1, 25, 125], "fill_value": "NaN"},
