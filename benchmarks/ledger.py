@@ -154,7 +154,8 @@ def report(tiles: int, port: int) -> None:
         raise RuntimeError(f"a wrong count: {counted}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{tiles:>8} tiles: {cpu:6.2f} s CPU, {wall:6.1f} s wall, {peak:4.0f} MB peak ({before:.0f} MB before)"
+        f"{tiles:>8} tiles: {cpu:6.2f} s CPU, {wall:6.1f} s wall, "
+        f"{peak:4.0f} MB peak ({before:.0f} MB before)"
     )
 
 

@@ -160,7 +160,7 @@ class BatchDefinition:
             )
 
     def _output_faults(self) -> Iterator[Fault]:
-        formats = self._formats()
+        formats = self.formats
         if not formats:
             yield Fault("outputs", "is empty", "Name the evalscript's outputs that are wanted")
         for name, kind in formats.items():
@@ -177,7 +177,9 @@ class BatchDefinition:
         if len(formats) > 1 and "<" in self.delivery.url and "<outputId>" not in self.delivery.url:
             yield Fault("delivery_url", "the template has no <outputId>", "Add it: there are several outputs")
 
-    def _formats(self) -> dict[str, str]:
+    @property
+    def formats(self) -> dict[str, str]:
+        """The outputs to deliver and their MIME types."""
         if isinstance(self.outputs, dict):
             return dict(self.outputs)
         return dict.fromkeys(self.outputs, "image/tiff")
@@ -204,8 +206,7 @@ class BatchDefinition:
                 },
                 "output": {
                     "responses": [
-                        {"identifier": name, "format": {"type": kind}}
-                        for name, kind in self._formats().items()
+                        {"identifier": name, "format": {"type": kind}} for name, kind in self.formats.items()
                     ]
                 },
                 "evalscript": self.evalscript,

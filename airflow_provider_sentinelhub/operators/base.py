@@ -68,6 +68,8 @@ class DefinitionOperator(SentinelHubOperator):
     :param overwrite: do not fail because files exist.
     :param skip_existing: leave tiles out whose files all exist.
     :param description: free text kept with the request. (templated)
+    :param preflight: try the evalscript on the worker before anything is created, where the ``evalscript``
+        extra is installed; False leaves that to the service's analysis.
     """
 
     template_fields: Sequence[str] = (
@@ -117,6 +119,7 @@ class DefinitionOperator(SentinelHubOperator):
         overwrite: bool = False,
         skip_existing: bool = False,
         description: str | None = None,
+        preflight: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -138,6 +141,7 @@ class DefinitionOperator(SentinelHubOperator):
         self.overwrite = overwrite
         self.skip_existing = skip_existing
         self.description = description
+        self.preflight = preflight
 
     def _definition(self) -> BatchDefinition:
         from airflow_provider_sentinelhub.client.definition import BatchDefinition, Delivery
@@ -169,8 +173,16 @@ class DefinitionOperator(SentinelHubOperator):
         from airflow_provider_sentinelhub.hooks.delivery import bucket_faults
 
         faults = list(definition.faults(list(client.iter_tiling_grids())))
-        if evalscript.can_check() and definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(self.outputs))
+        if self.preflight and evalscript.can_check() and definition.evalscript.strip():
+            findings = evalscript.check(
+                definition.evalscript,
+                sources=[(definition.collection, None)],
+                responses=definition.formats,
+                cog=definition.cog,
+            )
+            faults += findings.faults
+            for warning in findings.warnings:
+                self.log.warning("Evalscript: %s", warning)
         if self.delivery_aws_conn_id and not any(fault.field == "delivery_url" for fault in faults):
             faults += bucket_faults(self.delivery_aws_conn_id, self.delivery_url)
         if faults:
