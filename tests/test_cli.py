@@ -39,10 +39,10 @@ def test_sound_scripts_say_nothing(scripts: Path, capsys: pytest.CaptureFixture[
 def test_each_finding_is_a_line_with_its_place(scripts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run("good.js", "bad.js", "--output", "default=image/png", "--output", "NDVI")
     outputs = [
-        "{0}:5:36: outputs: default has sampleType FLOAT32, which image/png cannot hold. Declare AUTO, UINT8 or "
-        "UINT16, or ask for image/tiff",
-        "{0}: outputs: Output NDVI requested but missing from function setup(). Choose among default, or declare "
-        "it there",
+        "{0}:5:36: outputs: default has sampleType FLOAT32, which image/png cannot hold. Declare AUTO, UINT8 "
+        "or UINT16, or ask for image/tiff",
+        "{0}: outputs: Output NDVI requested but missing from function setup(). Choose among default, or "
+        "declare it there",
     ]
     assert capsys.readouterr().out.splitlines() == [
         *(line.format("good.js") for line in outputs),

@@ -165,6 +165,16 @@ def test_bad_input_is_named_before_anything_is_created(
     assert creates(sandbox) == 0
 
 
+def test_the_preflight_can_be_left_out(sandbox: Sandbox) -> None:
+    request_id, _ = run(create_operator(outputs=["NDWI"], preflight=False))
+    assert request_id in sandbox.journal()["requests"]
+
+
+def test_what_may_be_a_mistake_is_logged(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    run(create_operator(evalscript=NDVI.replace("s.B04)]", "s.B99)]")))
+    assert "Evalscript: evaluatePixel() reads B99 of a sample" in capsys.readouterr().out
+
+
 def test_all_faults_are_named_at_once(sandbox: Sandbox) -> None:
     operator = create_operator(
         tiling_grid_id=42, area=BOW_TIE, time_range=("2021", "x"), outputs=["X"], max_cloud_coverage=-1

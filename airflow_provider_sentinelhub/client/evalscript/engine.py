@@ -66,6 +66,8 @@ class Engine:
             context.eval(script)
         except self._errors as error:
             raise _read(str(error)) from None
+        except ValueError:
+            raise ScriptError("it holds NUL or half a surrogate pair") from None
 
     def call(self, command: str, *values: Any) -> Any:
         """Run a command of ``host.js`` and return its answer.
@@ -76,7 +78,10 @@ class Engine:
             answer = self._host(command, *(json.dumps(_encoded(value)) for value in values))
         except self._errors as error:
             raise _read(str(error)) from None
-        return json.loads(answer, object_hook=_decoded)
+        try:
+            return json.loads(answer, object_hook=_decoded)
+        except (TypeError, ValueError, RecursionError):  # of a script that tampers with JavaScript itself
+            raise ScriptError("it returns what cannot be read") from None
 
 
 @cache
@@ -99,16 +104,19 @@ def _read(report: str) -> ScriptError:
     return ScriptError(head)
 
 
-# What JSON cannot say is wrapped: {"$": "NaN"}.
+# What JSON cannot say is wrapped in an object with this only key.
+_WRAP = "\0"
+
+
 def _encoded(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return {"$": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+        return {_WRAP: "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
     if isinstance(value, dict):
         return {key: _encoded(item) for key, item in value.items()}
     return [_encoded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _decoded(value: dict[str, Any]) -> Any:
-    if [*value] != ["$"]:
+    if [*value] != [_WRAP]:
         return value
-    return UNDEFINED if value["$"] == "undefined" else float(value["$"])
+    return UNDEFINED if value[_WRAP] == "undefined" else float(value[_WRAP])

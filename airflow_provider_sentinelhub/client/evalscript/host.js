@@ -3,7 +3,7 @@
   'use strict';
 
   const lookUp = globalThis.eval; // indirect: sees the script's global let and const as well
-  const parse = JSON.parse;
+  const { parse, stringify } = JSON;
   const NativeDate = Date;
   let sources; // [{key, mosaicking, scenes: [{date, tile}]}], each with `kept`, the scenes left
   let outputs; // [{id, bands}] as declared, then as updateOutput left them
@@ -22,11 +22,14 @@
     throw error;
   }
 
+  // What JSON cannot say is wrapped in an object with this only key.
+  const WRAP = '\u0000';
   const spell = (key, value) => {
-    if (typeof value === 'number' && !isFinite(value)) return { $: String(value) };
-    return value === undefined || typeof value === 'function' ? { $: 'undefined' } : value;
+    if (typeof value === 'number' && !isFinite(value)) return { [WRAP]: String(value) };
+    if (typeof value === 'bigint') return String(value);
+    return ['undefined', 'function', 'symbol'].includes(typeof value) ? { [WRAP]: 'undefined' } : value;
   };
-  const revive = (key, value) => (value && value.$ !== undefined ? Number(value.$) : value);
+  const revive = (key, value) => (value && value[WRAP] !== undefined ? Number(value[WRAP]) : value);
   const perSource = (make) => (
     fusion ? Object.fromEntries(sources.map((source) => [source.key, make(source)])) : make(sources[0])
   );
@@ -139,6 +142,6 @@
   };
   return (command, ...json) => {
     const answer = commands[command](...json.map((text) => parse(text, revive)));
-    return JSON.stringify(answer === undefined ? null : answer, spell);
+    return stringify(answer === undefined ? null : answer, spell);
   };
 })()

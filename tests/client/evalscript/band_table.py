@@ -12,7 +12,7 @@ _WIDTH = 104
 
 def table() -> str:
     """Return the table's text: a line for each collection and set of units, bands in the package's order."""
-    from sentinelhub import DataCollection
+    from sentinelhub.data_collections import DataCollection
 
     units: dict[str, dict[str, str]] = {}
     for kind in ("bands", "metabands"):

@@ -381,7 +381,8 @@ function evaluatePixel({B04, B08}) {
   const level = valueMap(B08, [0.1, 0.2, 0.4], [1, 2, 3]);
   const other = colorBlend(B08, [0, 1], [own, int2rgb(0xffffff)]);
   const mixed = combine(ramps[level].process(B04), other, 0.5);
-  return normalizeRGB(mixed).map(v => Math.min(255, inverse(v) < JAVA_DOUBLE_MAX_VAL ? v : rgb2int([0, 0, 1])));
+  const some = v => (inverse(v) < JAVA_DOUBLE_MAX_VAL ? v : rgb2int([0, 0, 1]));
+  return normalizeRGB(mixed).map(some);
 }
 """),
     "cloud flags of landsat": Good(

@@ -23,7 +23,7 @@ def test_the_short_form() -> None:
 def test_the_long_form() -> None:
     setup = describe("""//VERSION=3
       const setup = () => ({
-        input: [{bands: ["B04", "CLM", "dataMask"], units: ["reflectance", "DN", "DN"], metadata: ["bounds"]}],
+        input: [{bands: ["B04", "CLM", "dataMask"], units: ["reflectance", "DN", "DN"]}],
         output: [{id: "a", bands: 2, nodataValue: NaN, sampleType: SampleType.FLOAT32}, {id: "b", bands: 3}],
         mosaicking: Mosaicking.TILE,
       });

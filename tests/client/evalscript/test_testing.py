@@ -33,13 +33,14 @@ def test_all_faults_are_in_the_failure() -> None:
     assert str(failure.value).splitlines() == [
         "The evalscript cannot work:",
         *(
-            f"evalscript, line 4, column {column}: collection sentinel-1-grd has no band {band}. Choose among VV, "
-            "VH, HH, HV, localIncidenceAngle, scatteringArea, shadowMask, dataMask"
+            f"evalscript, line 4, column {column}: collection sentinel-1-grd has no band {band}. Choose "
+            "among VV, VH, HH, HV, localIncidenceAngle, scatteringArea, shadowMask, dataMask"
             for column, band in ((13, "B04"), (20, "B08"))
         ),
-        "outputs: Output x requested but missing from function setup(). Choose among default, or declare it there",
-        "evalscript, line 9, column 11: Failed to evaluate script! ReferenceError: indx is not defined. Mend the "
-        "script",
+        "outputs: Output x requested but missing from function setup(). Choose among default, or "
+        "declare it there",
+        "evalscript, line 9, column 11: Failed to evaluate script! ReferenceError: indx is not defined. "
+        "Mend the script",
     ]
 
 
