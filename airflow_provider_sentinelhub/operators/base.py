@@ -112,6 +112,8 @@ class DefinitionOperator(SentinelHubOperator):
         are those of the arguments above. Paths in a file are relative to it. The path, and a dict but for
         its evalscript, are templated; a file's content is not. A Process API request is understood as well;
         its size is dropped.
+    :param preflight: try the evalscript on the worker before anything is created, where the ``evalscript``
+        extra is installed; False leaves that to the service's analysis.
     """
 
     template_fields: Sequence[str] = (
@@ -162,6 +164,7 @@ class DefinitionOperator(SentinelHubOperator):
         zarr: Mapping[str, Any] | str | None = None,
         description: str | None = None,
         definition: Mapping[str, Any] | str | None = None,
+        preflight: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -213,6 +216,7 @@ class DefinitionOperator(SentinelHubOperator):
         self.zarr = zarr
         self.description = description
         self.definition = definition
+        self.preflight = preflight
 
     def _definition(self) -> BatchDefinition:
         from airflow_provider_sentinelhub.client.definition import BatchDefinition
@@ -239,8 +243,18 @@ class DefinitionOperator(SentinelHubOperator):
         from airflow_provider_sentinelhub.hooks.delivery import bucket_faults
 
         faults = list(definition.faults(list(client.iter_tiling_grids())))
-        if evalscript.can_check() and definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(definition.formats))
+        if self.preflight and evalscript.can_check() and definition.evalscript.strip():
+            findings = evalscript.check(
+                definition.evalscript,
+                sources=definition.collections,
+                responses=definition.formats,
+                output="raster" if definition.zarr is None else "zarr",
+                cog=bool(definition.cog),
+                dtypes=definition.dtypes,
+            )
+            faults += findings.faults
+            for warning in findings.warnings:
+                self.log.warning("Evalscript: %s", warning)
         aws_conn_id = self._said("delivery_aws_conn_id")
         if aws_conn_id and not any(fault.field.startswith("delivery_") for fault in faults):
             faults += bucket_faults(aws_conn_id, definition.delivery.url)

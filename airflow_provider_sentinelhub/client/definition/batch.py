@@ -150,6 +150,20 @@ class BatchDefinition:
         """The MIME type of each output."""
         return formats_of(self.outputs, [], as_zarr=self.zarr is not None)
 
+    @property
+    def collections(self) -> list[tuple[str, str | None]]:
+        """The collections' types, each with what the evalscript calls it; as far as they can be read."""
+        data = self._built()[0]["processRequest"]["input"]["data"]
+        return [(item["type"], item.get("id")) for item in data if isinstance(item.get("type"), str)]
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The data type of each array of a Zarr, as far as they can be read."""
+        output = self._built()[0]["output"]
+        shared, own = (output.get(name) or {} for name in ("arrayParameters", "arrayOverrides"))
+        given = {name: {**shared, **(own.get(name) or {})}.get("dtype") for name in self.formats}
+        return {name: dtype for name, dtype in given.items() if isinstance(dtype, str)}
+
     def _like(self, **changes: Any) -> BatchDefinition:
         # An area may come from far away: it is read once.
         area = self._area if isinstance(self._area, Area) else self.area
