@@ -252,6 +252,30 @@ def test_random_round_trips() -> None:
             assert Area.read(form).to_wire() == Area.read(Area.read(form).to_wire()).to_wire()
 
 
+def test_whatever_is_read_is_sound() -> None:
+    """Random rings, most of them wrong: each is refused with a reason, or comes out valid and in range."""
+    chance, sound = random.Random(8), 0
+    for _ in range(400):
+        ring = [
+            (
+                chance.choice((chance.uniform(-400, 400), chance.uniform(-180, 180), 180, -180, 0)),
+                chance.choice((chance.uniform(-95, 95), chance.uniform(-90, 90), 90, -90, 0)),
+            )
+            for _ in range(chance.randint(3, 8))
+        ]
+        try:
+            area = Area.read({"type": "Polygon", "coordinates": [[*ring, ring[0]]]}, invalid="repair")
+        except DefinitionError:
+            continue
+        sound += 1
+        west, south, east, north = area.bounds
+        assert area.geometry.is_valid
+        assert -180 <= west < east <= 180
+        assert -90 <= south < north <= 90
+        assert 0 < area.km2 < 510_065_622
+    assert sound > 50
+
+
 def test_across_the_antimeridian() -> None:
     """As the antimeridian package cuts them, however they are written."""
     chance = random.Random(5)

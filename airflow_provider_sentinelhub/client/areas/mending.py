@@ -58,9 +58,10 @@ def mend(shapes: Shapes, crs: Any, *, repair: bool, faults: Sequence[Fault] = ()
             if crosses:
                 pieces = [antimeridian.unroll(p, short_way=short_way) for p in shapely.get_parts(polygons)]
             found = _invalid(pieces, repair=repair)
+        if not found:
             sound = [[_repaired(piece) for piece in rings] for rings in pieces]
             joined = antimeridian.cut(sound) if crosses else antimeridian.only_polygons(sound[0][0])
-            if not found and joined.is_empty:
+            if joined.is_empty:
                 found = [Fault("area", "has nothing left once it is repaired", "Draw it anew")]
             mended.append(_oriented(joined))
             crossing |= crosses
