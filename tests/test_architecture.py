@@ -25,7 +25,10 @@ ALLOWED = {
     "sensors": {"sensors", "triggers", "hooks", "client", "links"},
     "sandbox": {"sandbox"},
 }
-HEAVY = ("shapely", "numpy", "boto3", "botocore", "requests", "tenacity", "airflow.providers.amazon")
+HEAVY = (
+    *("shapely", "numpy", "pyproj", "boto3", "botocore", "requests", "tenacity"),
+    "airflow.providers.amazon",
+)
 
 
 def imported(path: Path) -> set[str]:
