@@ -88,6 +88,24 @@ class DeliveryFolder:
         return f"{self.prefix}/{name}" if self.prefix else name
 
 
+def has_tiles(request: BatchRequest) -> bool:
+    """Whether it delivers a file per tile to S3, as `list_tiles` needs it: a Zarr has none."""
+    output = request.definition.get("output")
+    output = output if isinstance(output, dict) else {}
+    return output.get("type") != "zarr" and "s3" in (output.get("delivery") or {})
+
+
+def delivery_place(request: BatchRequest) -> str:
+    """Return the folder that a request delivers to, or the URL it was given if that is not on S3."""
+    output = request.definition.get("output")
+    delivery = output.get("delivery") if isinstance(output, dict) else None
+    if isinstance(delivery, dict) and "s3" not in delivery:
+        urls = (place.get("url") for place in delivery.values() if isinstance(place, dict))
+        return str(next(urls, ""))
+    folder = DeliveryFolder.of(request)
+    return f"s3://{folder.bucket}/{folder.prefix}"
+
+
 def list_tiles(s3: S3Client, request: BatchRequest) -> list[Tile]:
     """List the tiles that a DONE request delivered, ordered by name, each with all its outputs.
 

@@ -1,10 +1,11 @@
-"""From an Airflow connection of type ``aws`` to the bucket that batch requests are delivered to."""
+"""From Airflow connections of AWS and Google Cloud to the buckets of batch requests."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_sentinelhub.client.definition import BucketKeys
+from airflow_provider_sentinelhub.client.definition.storage import BucketKeys, GoogleKey
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
 if TYPE_CHECKING:
@@ -54,6 +55,41 @@ def delivery_keys(aws_conn_id: str) -> BucketKeys:
         )
         raise DefinitionError([fault])
     return BucketKeys(found.access_key, found.secret_key)
+
+
+def google_key(gcp_conn_id: str) -> GoogleKey:
+    """Return the service account of a Google Cloud connection, to be handed to Sentinel Hub for its delivery.
+
+    It is read from the connection's ``keyfile_dict`` or from the file at its ``key_path``. Raises
+    `DefinitionError` where there is none.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow.sdk.log import mask_secret
+
+    field, remedy = "delivery_gcp_conn_id", "Put the service account's JSON key into its keyfile_dict"
+    try:
+        extra = BaseHook.get_connection(gcp_conn_id).extra_dejson
+    except AirflowNotFoundException:
+        fault = Fault(field, f"there is no connection {gcp_conn_id!r}", "Create it, or mend its name")
+        raise DefinitionError([fault]) from None
+    account, path = extra.get("keyfile_dict"), extra.get("key_path")
+    if not account and path:
+        try:
+            account = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            problem = f"the key_path of connection {gcp_conn_id!r} cannot be read ({type(error).__name__})"
+            raise DefinitionError([Fault(field, problem, remedy)]) from None
+    if not account:
+        raise DefinitionError([Fault(field, f"connection {gcp_conn_id!r} holds no key", remedy)])
+    key = GoogleKey.of(account)
+    mask_secret(key.credentials)
+    return key
+
+
+def credentials(kind: str, conn_id: str) -> BucketKeys | GoogleKey:
+    """Return the credentials of a connection, ``aws`` or ``gcp``, as a definition asks for them."""
+    return delivery_keys(conn_id) if kind == "aws" else google_key(conn_id)
 
 
 def bucket_faults(aws_conn_id: str, url: str) -> Iterator[Fault]:

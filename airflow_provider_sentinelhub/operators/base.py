@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
+from airflow_provider_sentinelhub.client.errors import DefinitionError
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_provider_sentinelhub.links import SentinelHubDashboardLink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_sentinelhub.client.batch import BatchClient
     from airflow_provider_sentinelhub.client.definition import BatchDefinition
+
+# What describes a batch request, in the order in which it is documented.
+_ARGUMENTS = (
+    *("evalscript", "area", "time_range", "tiling_grid_id", "resolution"),
+    *("delivery_url", "delivery_aws_conn_id", "iam_role_arn", "delivery_gcp_conn_id", "delivery_region"),
+    *("delivery", "collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing"),
+    *("sources", "outputs", "buffer", "geopackage", "area_crs", "invalid_area", "area_tolerance"),
+    *("cog", "cog_parameters", "overwrite", "skip_existing", "create_collection", "collection_id"),
+    *("zarr", "description"),
+)
 
 
 class SentinelHubOperator(BaseOperator):
@@ -42,84 +52,135 @@ class SentinelHubOperator(BaseOperator):
 
 
 class DefinitionOperator(SentinelHubOperator):
-    """Base of the operators that create a batch request, on a tiling grid and with raster output.
+    """Base of the operators that create a batch request.
+
+    A request is described by the arguments below, by a ``definition`` that holds values under the same names,
+    or by both: arguments win. It needs ``evalscript``, ``area``, ``time_range``, ``tiling_grid_id``,
+    ``resolution``, ``delivery_url`` and something that opens the bucket. All but ``evalscript`` are
+    templated; text is read as the number, truth value, list or dict that it stands for.
 
     :param evalscript: the script's text, or the path of a ``.js`` file, relative to the Dag's file or on its
-        ``template_searchpath``. It is taken as it is and never rendered: JavaScript's braces are not Jinja's.
-    :param area: GeoJSON Polygon or MultiPolygon, or a Feature of one, in lon/lat (CRS84); dict or text.
-        (templated)
-    :param time_range: first and last date or date-time, the last included; times without a zone are UTC.
-        (templated)
-    :param tiling_grid_id: id of the tiling grid. (templated)
-    :param resolution: pixel size in the grid's unit, one of those that the grid offers. (templated)
-    :param delivery_url: ``s3://bucket/prefix``, or a template with ``<requestId>``, ``<tileName>``,
-        ``<outputId>`` and ``<format>``. (templated)
+        ``template_searchpath``. It is taken as it is and never rendered: JavaScript's braces are not
+        Jinja's.
+    :param area: GeoJSON Polygon or MultiPolygon, or a Feature of one, in lon/lat (CRS84); dict, text or the
+        path of a file, found like that of the evalscript. Whatever else `Area.read` takes.
+    :param time_range: first and last date or date-time, the last included, or one text ``first/last``; times
+        without a zone are UTC.
+    :param tiling_grid_id: id of the tiling grid.
+    :param resolution: pixel size in the grid's unit, one of those that the grid offers.
+    :param delivery_url: ``s3://bucket/prefix`` or ``gs://bucket/prefix``, or a template with
+        ``<requestId>``, ``<tileName>``, ``<outputId>`` and ``<format>``.
     :param delivery_aws_conn_id: AWS connection whose keys let the service write to the bucket. They go into
-        the request at the last moment and nowhere else. (templated)
-    :param iam_role_arn: role that the service assumes instead of keys. (templated)
-    :param delivery_region: region of the bucket, where it is not the deployment's own. (templated)
-    :param collection: data collection, such as ``sentinel-2-l1c``. (templated)
+        the request at the last moment and nowhere else.
+    :param iam_role_arn: role that the service assumes instead of keys.
+    :param delivery_gcp_conn_id: Google Cloud connection whose service account lets the service write to a
+        ``gs://`` bucket; handled like keys.
+    :param delivery_region: region of the bucket, where it is not the deployment's own.
+    :param delivery: the service's ``delivery`` object, passed on as it is, for what the five above cannot
+        say. It must hold no secrets.
+    :param collection: data collection: its type or usual name (``sentinel-2-l1c``, ``Sentinel-2 L1C``), or
+        ``byoc-<id>`` for one of your own. Default: ``sentinel-2-l2a``.
+    :param max_cloud_coverage: percentage above which a scene is left out.
+    :param mosaicking_order: ``mostRecent``, ``leastRecent`` or ``leastCC``.
+    :param data_filter: further filters of the collection, under the service's names, such as
+        ``{"orbitDirection": "ASCENDING"}``.
+    :param processing: the collection's processing options, under the service's names, such as
+        ``{"orthorectify": True}``.
+    :param sources: for data fusion, instead of the five above: a list of dicts with their names and the
+        ``id`` by which the evalscript calls the source; a ``time_range`` of its own wins.
     :param outputs: the evalscript's outputs to deliver, as GeoTIFF, or a dict of output to MIME type.
-        (templated)
+        Default: ``default``.
     :param buffer: pixels added to each tile on both sides, in x and y.
-    :param max_cloud_coverage: percentage above which a scene is left out. (templated)
-    :param mosaicking_order: ``mostRecent``, ``leastRecent`` or ``leastCC``. (templated)
+    :param geopackage: render the features of a GeoPackage instead of a grid's tiles: its URL, or a dict with
+        ``url``, for features without a size ``width`` and ``height`` (pixels) or ``resolution``, and
+        ``aws_conn_id``, ``iam_role_arn``, ``gcp_conn_id`` and ``region`` where they are not the delivery's.
+        ``area`` is then optional.
+    :param area_crs: CRS of an area that does not say it, such as ``EPSG:32633``.
+    :param invalid_area: ``refuse``, the default, or ``repair`` an area that is not valid.
+    :param area_tolerance: metres by which the area's outline may be simplified.
     :param cog: deliver cloud-optimised GeoTIFF.
+    :param cog_parameters: how, under the service's names: ``{"blockxsize": 512, "overviewLevels": [2, 4]}``.
     :param overwrite: do not fail because files exist.
     :param skip_existing: leave tiles out whose files all exist.
-    :param description: free text kept with the request. (templated)
+    :param create_collection: ingest the tiles into a new collection of your own; needs ``cog``.
+    :param collection_id: with ``create_collection``, the collection to add them to instead.
+    :param zarr: deliver one Zarr: a dict with ``array_parameters`` (``dtype``, ``chunks``, ``fill_value``,
+        ``compressor``), and if need be ``group`` and ``array_overrides`` (output to what differs). Needs a
+        grid with one CRS.
+    :param description: free text kept with the request.
+    :param definition: path of a YAML or JSON file, found like that of the evalscript, or a dict. Its names
+        are those of the arguments above. Paths in a file are relative to it. The path, and a dict but for
+        its evalscript, are templated; a file's content is not. A Process API request is understood as well;
+        its size is dropped.
     """
 
     template_fields: Sequence[str] = (
-        "area",
-        "time_range",
-        "tiling_grid_id",
-        "resolution",
-        "delivery_url",
-        "delivery_aws_conn_id",
-        "iam_role_arn",
-        "delivery_region",
-        "collection",
-        "outputs",
-        "max_cloud_coverage",
-        "mosaicking_order",
-        "description",
+        *(name for name in _ARGUMENTS if name != "evalscript"),
+        "definition",
         *SentinelHubOperator.template_fields,
     )
-    required: ClassVar[tuple[str, ...]] = (
-        "evalscript",
-        "area",
-        "time_range",
-        "tiling_grid_id",
-        "resolution",
-        "delivery_url",
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *("area", "outputs", "sources", "data_filter", "processing", "geopackage", "cog_parameters"),
+            *("zarr", "delivery", "definition"),
+        ),
+        "json",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"area": "json", "outputs": "json"}
 
     def __init__(
         self,
         *,
-        evalscript: str,
-        area: Mapping[str, Any] | str,
-        time_range: Sequence[Any],
-        tiling_grid_id: int | str,
-        resolution: float | str,
-        delivery_url: str,
+        evalscript: str | None = None,
+        area: Any = None,
+        time_range: Sequence[Any] | str | None = None,
+        tiling_grid_id: int | str | None = None,
+        resolution: float | str | None = None,
+        delivery_url: str | None = None,
         delivery_aws_conn_id: str | None = None,
         iam_role_arn: str | None = None,
+        delivery_gcp_conn_id: str | None = None,
         delivery_region: str | None = None,
-        collection: str = "sentinel-2-l2a",
-        outputs: Sequence[str] | Mapping[str, str] = ("default",),
-        buffer: Sequence[int] = (0, 0),
+        delivery: Mapping[str, Any] | str | None = None,
+        collection: str | None = None,
         max_cloud_coverage: float | str | None = None,
         mosaicking_order: str | None = None,
-        cog: bool = False,
-        overwrite: bool = False,
-        skip_existing: bool = False,
+        data_filter: Mapping[str, Any] | str | None = None,
+        processing: Mapping[str, Any] | str | None = None,
+        sources: Sequence[Mapping[str, Any]] | str | None = None,
+        outputs: Sequence[str] | Mapping[str, str] | None = None,
+        buffer: Sequence[int | str] | str | None = None,
+        geopackage: Mapping[str, Any] | str | None = None,
+        area_crs: str | None = None,
+        invalid_area: str | None = None,
+        area_tolerance: float | str | None = None,
+        cog: bool | str | None = None,
+        cog_parameters: Mapping[str, Any] | str | None = None,
+        overwrite: bool | str | None = None,
+        skip_existing: bool | str | None = None,
+        create_collection: bool | str | None = None,
+        collection_id: str | None = None,
+        zarr: Mapping[str, Any] | str | None = None,
         description: str | None = None,
+        definition: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if definition is None:
+            needed = {
+                "evalscript": evalscript,
+                "area": geopackage if area is None else area,
+                "tiling_grid_id": geopackage if tiling_grid_id is None else tiling_grid_id,
+                "resolution": geopackage if resolution is None else resolution,
+                "delivery_url": delivery if delivery_url is None else delivery_url,
+            }
+            missing = [name for name, given in needed.items() if given is None]
+            if missing:
+                # As Airflow puts it, while the Dag is read.
+                raise TypeError(f"missing keyword argument {', '.join(map(repr, missing))}")
+        if evalscript is None and isinstance(definition, Mapping):
+            # Out of reach of Jinja.
+            evalscript = definition.get("evalscript")
+            definition = {name: value for name, value in definition.items() if name != "evalscript"}
         self.evalscript = evalscript
         self.area = area
         self.time_range = time_range
@@ -128,41 +189,50 @@ class DefinitionOperator(SentinelHubOperator):
         self.delivery_url = delivery_url
         self.delivery_aws_conn_id = delivery_aws_conn_id
         self.iam_role_arn = iam_role_arn
+        self.delivery_gcp_conn_id = delivery_gcp_conn_id
         self.delivery_region = delivery_region
+        self.delivery = delivery
         self.collection = collection
-        self.outputs = outputs
-        self.buffer = buffer
         self.max_cloud_coverage = max_cloud_coverage
         self.mosaicking_order = mosaicking_order
+        self.data_filter = data_filter
+        self.processing = processing
+        self.sources = sources
+        self.outputs = outputs
+        self.buffer = buffer
+        self.geopackage = geopackage
+        self.area_crs = area_crs
+        self.invalid_area = invalid_area
+        self.area_tolerance = area_tolerance
         self.cog = cog
+        self.cog_parameters = cog_parameters
         self.overwrite = overwrite
         self.skip_existing = skip_existing
+        self.create_collection = create_collection
+        self.collection_id = collection_id
+        self.zarr = zarr
         self.description = description
+        self.definition = definition
 
     def _definition(self) -> BatchDefinition:
-        from airflow_provider_sentinelhub.client.definition import BatchDefinition, Delivery
-        from airflow_provider_sentinelhub.hooks.delivery import delivery_keys
+        from airflow_provider_sentinelhub.client.definition import BatchDefinition
+        from airflow_provider_sentinelhub.hooks.delivery import credentials
 
-        keys = delivery_keys(self.delivery_aws_conn_id) if self.delivery_aws_conn_id else None
-        return BatchDefinition(
-            evalscript=self._evalscript_text(),
-            area=self.area,
-            time_range=self.time_range,
-            tiling_grid_id=_number(self.tiling_grid_id, int),
-            resolution=_number(self.resolution, float),
-            delivery=Delivery(
-                self.delivery_url, keys, self.iam_role_arn or None, self.delivery_region or None
-            ),
-            collection=self.collection,
-            outputs=self.outputs,
-            buffer=self.buffer,
-            max_cloud_coverage=_number(self.max_cloud_coverage, float),
-            mosaicking_order=self.mosaicking_order,
-            cog=self.cog,
-            overwrite=self.overwrite,
-            skip_existing=self.skip_existing,
-            description=self.description,
+        definition = BatchDefinition.read(
+            self.definition or {}, self._given(), folders=self._folders(), look_up=credentials
         )
+        for note in definition.notes:
+            self.log.info("%s", note)
+        return definition
+
+    def _given(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _ARGUMENTS}
+
+    def _said(self, name: str) -> Any:
+        """Return what was said under a name, as an argument or in the definition; None if nothing was."""
+        from airflow_provider_sentinelhub.client.definition.reading import said
+
+        return said(self.definition or {}, self._given(), self._folders()).values.get(name)
 
     def _check(self, definition: BatchDefinition, client: BatchClient) -> None:
         from airflow_provider_sentinelhub.client import evalscript
@@ -170,45 +240,16 @@ class DefinitionOperator(SentinelHubOperator):
 
         faults = list(definition.faults(list(client.iter_tiling_grids())))
         if evalscript.can_check() and definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(self.outputs))
-        if self.delivery_aws_conn_id and not any(fault.field == "delivery_url" for fault in faults):
-            faults += bucket_faults(self.delivery_aws_conn_id, self.delivery_url)
+            faults += evalscript.faults(definition.evalscript, list(definition.formats))
+        aws_conn_id = self._said("delivery_aws_conn_id")
+        if aws_conn_id and not any(fault.field.startswith("delivery_") for fault in faults):
+            faults += bucket_faults(aws_conn_id, definition.delivery.url)
         if faults:
             raise DefinitionError(faults)
 
-    def _evalscript_text(self) -> str:
-        """Return the script, read from its file where a path was given."""
-        if "\n" in self.evalscript or not self.evalscript.endswith(".js"):
-            return self.evalscript
-        path = Path(self.evalscript)
-        if path.is_absolute():
-            folders = [path.parent]
-        else:
-            searched = self.dag.template_searchpath or ()
-            folders = [
-                Path(folder)
-                for folder in (self.dag.folder, *([searched] if isinstance(searched, str) else searched))
-            ]
-        for folder in folders:
-            if (folder / path).is_file():
-                return (folder / path).read_text(encoding="utf-8")
-        looked = ", ".join(map(str, folders))
-        raise DefinitionError(
-            [
-                Fault(
-                    "evalscript",
-                    f"there is no file {self.evalscript!r} in {looked}",
-                    "Give its path relative to the Dag's file, or the script's text",
-                )
-            ]
-        )
-
-
-def _number(value: Any, kind: Callable[[Any], Any]) -> Any:
-    """Read the text that Jinja makes of a number; what is none is left for the check to name."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return kind(value)
-    except ValueError:
-        return value
+    def _folders(self) -> list[str]:
+        """Return the folders in which a relative path is looked for."""
+        if not self.has_dag():  # type: ignore[no-untyped-call]
+            return []
+        searched = self.dag.template_searchpath or ()
+        return [self.dag.folder, *([searched] if isinstance(searched, str) else searched)]

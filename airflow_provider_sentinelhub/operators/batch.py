@@ -40,9 +40,9 @@ class SentinelHubBatchOperator(DefinitionOperator):
     waited for, one that is done is the result, a stopped one is started again as soon as the service allows.
     A FAILED one, and a changed definition, make a new one.
 
-    Returns a dict: ``request_id``, ``status``, ``cost_pu``, ``delivery`` (the ``s3://`` folder) and ``tiles``
-    (how many were delivered; None where they cannot be checked). The id is also the XCom ``request_id``, as
-    soon as it is known.
+    Returns a dict: ``request_id``, ``status``, ``cost_pu``, ``delivery`` (the folder) and ``tiles`` (how many
+    were delivered; None where they cannot be checked: a Zarr, or a bucket that is not on S3). The id is also
+    the XCom ``request_id``, as soon as it is known.
 
     Takes the arguments of `DefinitionOperator`, and:
 
@@ -78,7 +78,8 @@ class SentinelHubBatchOperator(DefinitionOperator):
         **kwargs: Any,
     ) -> None:
         if request_id is not None:
-            kwargs = {**dict.fromkeys(DefinitionOperator.required), **kwargs}
+            # Nothing need be said about a request that exists.
+            kwargs.setdefault("definition", {})
         super().__init__(**kwargs)
         self.request_id = request_id
         self.analyse_only = analyse_only
@@ -156,7 +157,7 @@ class SentinelHubBatchOperator(DefinitionOperator):
         self._check(definition, self.hook.client)
         request, new = asker.find_or_create(definition.signed(fingerprint).to_wire())
         what = "Created" if new else "Found"
-        self.log.info("%s batch request %s, delivering to %s", what, request.id, self.delivery_url)
+        self.log.info("%s batch request %s, delivering to %s", what, request.id, definition.delivery.url)
         return request.id
 
     def _claim(self, context: Context, request: BatchRequest) -> str:
@@ -254,25 +255,24 @@ class SentinelHubBatchOperator(DefinitionOperator):
         return BatchTimeoutError(request.id, f"{state} and was {'stopped' if stopped else 'not running'}.")
 
     def _result(self, request: BatchRequest) -> dict[str, Any]:
-        from airflow_provider_sentinelhub.client.tiles import DeliveryFolder
+        from airflow_provider_sentinelhub.client.tiles import delivery_place
 
-        folder = DeliveryFolder.of(request)
         return {
             "request_id": request.id,
             "status": request.raw_status,
             "cost_pu": request.cost_pu,
-            "delivery": f"s3://{folder.bucket}/{folder.prefix}",
+            "delivery": delivery_place(request),
             "tiles": self._count_tiles(request),
         }
 
     def _count_tiles(self, request: BatchRequest) -> int | None:
         from airflow_provider_sentinelhub.client.judge import processed
-        from airflow_provider_sentinelhub.client.tiles import list_tiles
+        from airflow_provider_sentinelhub.client.tiles import has_tiles, list_tiles
         from airflow_provider_sentinelhub.hooks.delivery import bucket_client
 
-        if not processed(request):
+        if not processed(request) or not has_tiles(request):
             return None
-        aws_conn_id = self.aws_conn_id or self.delivery_aws_conn_id
+        aws_conn_id = self.aws_conn_id or self._said("delivery_aws_conn_id")
         if not aws_conn_id:
             self.log.warning(
                 "The delivery of batch request %s is not checked: name a connection that may read the bucket "

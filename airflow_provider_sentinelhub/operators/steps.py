@@ -47,7 +47,7 @@ class SentinelHubCreateBatchOperator(DefinitionOperator, _StepOperator):
         definition = self._definition()
         self._check(definition, client)
         request = client.create(definition.to_wire())
-        self.log.info("Created batch request %s, delivering to %s", request.id, self.delivery_url)
+        self.log.info("Created batch request %s, delivering to %s", request.id, definition.delivery.url)
         # The service may not know its own new request for a while: whoever comes next finds it.
         return client.get(request.id)
 

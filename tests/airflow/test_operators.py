@@ -142,8 +142,8 @@ BOW_TIE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [
     [
         ({"tiling_grid_id": 42}, r"tiling_grid_id: there is no grid 42\. Choose one of 0 "),
         ({"resolution": 15}, r"resolution: grid 1 .* does not have 15\. Choose one of .*10, 20"),
-        ({"area": {"type": "Point", "coordinates": [0, 0]}}, r"area: is a Point\. Give a GeoJSON Polygon"),
-        ({"area": BOW_TIE}, r"area: is not a valid Polygon: Self-intersection"),
+        ({"area": {"type": "Point", "coordinates": [0, 0]}}, r"area: .*Point"),
+        ({"area": BOW_TIE}, r"area: .*Self-intersection"),
         ({"evalscript": NDVI[:-5]}, r"evalscript: SyntaxError.* at line \d+, column \d+\. Mend the script"),
         ({"evalscript": "missing.js"}, r"evalscript: there is no file 'missing\.js' in "),
         ({"outputs": ["NDWI"]}, r"outputs: NDWI is not among the outputs .*Choose among NDVI"),
