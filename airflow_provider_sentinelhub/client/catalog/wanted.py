@@ -23,7 +23,7 @@ MAX_IDS = 100
 
 @dataclass(frozen=True)
 class Found:
-    """What there is: the number of scenes, their dates, ids of the newest, and how much of the area they cover.
+    """What there is: how many scenes, of which dates, and how much of the area they cover.
 
     ``newest`` is a date-time, ``dates`` are days, both in UTC as ISO text; ``coverage`` is in percent,
     rounded to a hundredth. ``ids`` are those of the newest scenes, at most 100.
