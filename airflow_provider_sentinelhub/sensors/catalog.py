@@ -149,7 +149,7 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
         """Look once; done carries the sensor's result."""
         with failing_for_good():
             found, lacks = self._wanted.look(self.hook.catalog)
-            self._report(f"{found}: {lacks}" if lacks else str(found), context)
+            self._report(f"{found}; {lacks}" if lacks else str(found), context)
             if lacks:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=found.to_record())

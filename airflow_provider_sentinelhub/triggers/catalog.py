@@ -62,7 +62,7 @@ class SentinelHubCatalogTrigger(BaseTrigger):
             found, lacks = await asyncio.to_thread(self._look, client)
             if found != seen:
                 seen = found
-                self.log.info("The Catalog lists %s%s", found, f": {lacks}" if lacks else "")
+                self.log.info("The Catalog lists %s%s", found, f"; {lacks}" if lacks else "")
             return None if lacks else "found"
 
         why = await poll(look, self.sentinelhub_conn_id, self.poll_interval, self.deadline, self.log)

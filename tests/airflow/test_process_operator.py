@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 from support import NDVI, QUICK, client_for, connection_json, created, definition, secrets_of, wait_for
 
-from airflow_provider_sentinelhub.client.errors import LostReplyError
+from airflow_provider_sentinelhub.client.errors import LostReplyError, UnreachableError
 from airflow_provider_sentinelhub.hooks import sentinelhub as hook_module
 from airflow_provider_sentinelhub.operators.process import SentinelHubProcessOperator
 
@@ -180,7 +180,7 @@ def test_the_xcoms_and_rendered_fields_hold_no_secret_and_no_image(sandbox: Sand
         ({"outputs": ["default", "mask"], "path": "a.png"}, r"path: a\.png is one file, for 2 outputs"),
         ({"outputs": {"default": "png"}, "path": "a.tif"}, r"path: a\.tif is the name of an image/tiff file"),
         ({"path": " "}, "path: is empty"),
-        ({"path": "/proc/nowhere/a.png"}, "path: nothing can be written to /proc"),
+        ({"path": "/etc/hostname/a.png"}, "path: nothing can be written to /etc/hostname"),
         ({"path": "/tmp"}, "path: /tmp is a folder"),
         ({"path": "s3://sandbox"}, "path: s3://sandbox names no file"),
         ({"path": "s3://no-such-bucket/a.png"}, "path: there is no bucket 'no-such-bucket'"),
@@ -198,7 +198,7 @@ def test_what_cannot_work_is_said_before_anything_is_paid(
     aws = json.loads(sandbox.connections["AIRFLOW_CONN_AWS_DEFAULT"])
     monkeypatch.setenv("AIRFLOW_CONN_WRONG", connection_json(**{**aws, "password": "wrong"}))
     with pytest.raises(AirflowFailException, match=words):
-        run(operator(tmp_path / "a.png", **changes))
+        run(operator(**{"path": tmp_path / "a.png", **changes}))
     assert calls(sandbox) == []
 
 
@@ -254,5 +254,5 @@ def test_a_wrong_secret_and_an_unreachable_service(
     monkeypatch.setenv(name, connection_json(**gone))
     preview = operator(tmp_path / "a.png")
     preview.__dict__["hook"] = hook_module.SentinelHubHook(backoff=QUICK)
-    with pytest.raises(hook_module.SentinelHubError, match="cannot be reached"):
+    with pytest.raises(UnreachableError, match="cannot be reached"):
         run(preview)

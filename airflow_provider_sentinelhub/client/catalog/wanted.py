@@ -114,10 +114,8 @@ class WantedScenes:
             return f"{found.count} of {least} scenes"
         if coverage is not None and found.coverage < coverage:
             return f"{found.coverage:g} of {coverage:g} % covered"
-        if age is not None and (seconds := (datetime.now(timezone.utc) - newest).total_seconds()) > age:
-            return (
-                f"the newest is {timedelta(seconds=round(seconds))} old, more than {timedelta(seconds=age)}"
-            )
+        if age is not None and (datetime.now(timezone.utc) - newest).total_seconds() > age:
+            return f"the newest is older than {timedelta(seconds=age)}"
         return ""
 
     @cached_property
