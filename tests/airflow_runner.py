@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.sdk.serde import deserialize, serialize
 
 MODES = ("poke", "reschedule", "deferrable")
@@ -50,7 +51,17 @@ class StateStore:
 def context() -> dict[str, Any]:
     """Return a context to execute in."""
     instance = TaskInstance()
-    return {"ti": instance, "task_instance": instance, "task_state_store": StateStore()}
+    return within(instance, StateStore())
+
+
+def within(instance: TaskInstance, store: Any) -> dict[str, Any]:
+    """Return the context of a task instance."""
+    return {
+        "ti": instance,
+        "task_instance": instance,
+        "task_state_store": store,
+        "outlet_events": OutletEventAccessors(),
+    }
 
 
 def across(trigger: Any) -> Any:

@@ -20,9 +20,10 @@ ALLOWED = {
     "client": {"client"},
     "hooks": {"hooks", "client"},
     "links": {"client"},
+    "assets": {"client"},
     "triggers": {"triggers", "hooks", "client"},
-    "operators": {"operators", "triggers", "hooks", "client", "links"},
-    "sensors": {"sensors", "triggers", "hooks", "client", "links"},
+    "operators": {"operators", "triggers", "hooks", "client", "links", "assets"},
+    "sensors": {"sensors", "triggers", "hooks", "client", "links", "assets"},
     "sandbox": {"sandbox"},
 }
 HEAVY = (

@@ -9,12 +9,13 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_runner import TaskInstance, run
+from airflow_runner import TaskInstance, run, within
 from support import NDVI, ONE_TILE, QUICK
 
-from airflow_provider_sentinelhub.client import actions, adoption, tiles
+from airflow_provider_sentinelhub.client import actions, adoption
 from airflow_provider_sentinelhub.client import batch as batch_module
 from airflow_provider_sentinelhub.client.batch import BatchClient
+from airflow_provider_sentinelhub.client.delivery import ledger
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 from airflow_provider_sentinelhub.triggers import batch as trigger_module
 from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
@@ -79,8 +80,7 @@ class Task:
         self.instance = TaskInstance()
         self.instance.run_id, self.instance.map_index = self.run_id, self.map_index
         self.instance.try_number = self.tries
-        within = {"ti": self.instance, "task_instance": self.instance, "task_state_store": self.store}
-        return run(operator(**changes), within)[0]
+        return run(operator(**changes), within(self.instance, self.store))[0]
 
 
 def tallies(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
@@ -112,9 +112,11 @@ def die_at(task: Task, boundary: tuple[str, str], environment: dict[str, str]) -
     """Make an attempt that kills its own process with SIGKILL before or after a call."""
     os.environ.update(environment)
     (owner, name), when = boundary[0].split("."), boundary[1]
-    holder = {"BatchClient": BatchClient, "SentinelHubBatchTrigger": SentinelHubBatchTrigger, "tiles": tiles}[
-        owner
-    ]
+    holder: Any = {
+        "BatchClient": BatchClient,
+        "SentinelHubBatchTrigger": SentinelHubBatchTrigger,
+        "ledger": ledger,
+    }[owner]
     function = getattr(holder, name)
 
     def deadly(*arguments: Any, **keywords: Any) -> Any:

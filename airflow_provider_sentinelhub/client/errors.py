@@ -19,16 +19,20 @@
     │   ├── ConflictError            409
     │   ├── RateLimitedError         429
     │   └── ServerError              5xx
-    └── BatchError                   a batch request ended, and not well
-        ├── BatchFailedError         FAILED in analysis or processing
-        ├── BatchStoppedError        STOPPED
-        │   ├── BatchStoppedByUserError
-        │   ├── BatchOutOfPuError
-        │   └── BatchUnhealthyError
-        ├── BatchTimeoutError        not ended in the time that was given
-        ├── BatchExpiredError        the service no longer knows the request
-        ├── UnknownStatusError       a status that this version has never heard of
-        └── IncompleteDeliveryError  DONE, but tiles failed or are missing
+    ├── BatchError                   a batch request ended, and not well
+    │   ├── BatchFailedError         FAILED in analysis or processing
+    │   ├── BatchStoppedError        STOPPED
+    │   │   ├── BatchStoppedByUserError
+    │   │   ├── BatchOutOfPuError
+    │   │   └── BatchUnhealthyError
+    │   ├── BatchTimeoutError        not ended in the time that was given
+    │   ├── BatchExpiredError        the service no longer knows the request
+    │   ├── UnknownStatusError       a status that this version has never heard of
+    │   ├── IncompleteDeliveryError  DONE, but tiles failed or are missing
+    │   └── RepairError              the rest of a delivery cannot be asked for
+    └── DeliveryError                what lies on the bucket cannot be read
+        ├── HalfWrittenError         cut off, torn or not up to date yet
+        └── UnreadableDeliveryError  not written by the service, or not where this provider can look
 
 ``retryable`` says whether the same call, made later and unchanged, can succeed.
 """
@@ -257,11 +261,30 @@ class UnknownStatusError(BatchError):
 
 
 class IncompleteDeliveryError(BatchError):
-    """The request is DONE, but tiles failed or are not on the bucket."""
+    """The request is DONE, but more tiles failed or are not on the bucket than was allowed."""
 
     next_step = (
-        "Nothing was taken for delivered that is not there; mend the cause and process those tiles again."
+        "Repair it with SentinelHubRepairBatchOperator, or repair_attempts: only those tiles are processed "
+        "and paid for again."
     )
+
+
+class RepairError(BatchError):
+    """The tiles that were not delivered cannot be asked for again by themselves."""
+
+
+class DeliveryError(SentinelHubError):
+    """What lies on the bucket beside the tiles cannot be read."""
+
+
+class HalfWrittenError(DeliveryError):
+    """A record is cut off, torn or behind: it was caught while it was written, or the upload broke off."""
+
+    retryable = True
+
+
+class UnreadableDeliveryError(DeliveryError):
+    """A record is not what the service writes, or the delivery is where this provider cannot look."""
 
 
 def decode_error(text: str) -> ErrorBody:

@@ -182,3 +182,8 @@ def analysed(request: BatchRequest) -> bool:
         BatchStatus.CREATED,
         BatchStatus.UNKNOWN,
     )
+
+
+def forgotten(request_id: str) -> BatchRequest:
+    """Stand in for a request that the service has forgotten: what it has delivered is all there will be."""
+    return BatchRequest(id=request_id, status=BatchStatus.DONE)

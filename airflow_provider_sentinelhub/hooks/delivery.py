@@ -9,7 +9,8 @@ from airflow_provider_sentinelhub.client.definition.storage import BucketKeys, G
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from mypy_boto3_s3 import S3Client
@@ -23,6 +24,20 @@ def bucket_client(aws_conn_id: str) -> S3Client:
     _mask(hook)
     client: S3Client = hook.get_conn()
     return client
+
+
+def read_tiles(item: Mapping[str, Any], aws_conn_id: str = "aws_default") -> list[dict[str, Any]]:
+    """Return the tile records of what `SentinelHubTilesSensor` has handed over: of a tile or of a chunk.
+
+    Or of a partition: ``{**event.extra, "partition_key": key}`` of an asset event with a partition for each
+    chunk. Raises `UnreadableDeliveryError` for a chunk of an index that was replaced since.
+    """
+    from airflow_provider_sentinelhub.client.delivery.index import chunk_of, is_chunk, read_chunk
+
+    if not is_chunk(item):
+        return [dict(item)]
+    chunk = chunk_of(item["partition_key"], item) if "partition_key" in item else item
+    return read_chunk(bucket_client(aws_conn_id), chunk)
 
 
 def _mask(hook: S3Hook) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sentinelhub.client.batch import BatchClient
     from airflow_provider_sentinelhub.client.catalog import CatalogClient
+    from airflow_provider_sentinelhub.client.delivery.ledger import Ledger
     from airflow_provider_sentinelhub.client.process import ProcessClient
     from airflow_provider_sentinelhub.client.retries import Backoff
 
@@ -71,6 +72,33 @@ class SentinelHubHook(BaseHook):
     async def aget_conn(self) -> BatchClient:
         """Return the client from within an event loop, which the look-up of the connection does not block."""
         return client_of(await self.aget_connection(self.sentinelhub_conn_id), self._backoff)
+
+    @contextmanager
+    def open_delivery(
+        self, request_id: str, aws_conn_id: str = "aws_default", delivery: str | None = None
+    ) -> Iterator[Ledger]:
+        """Open what a request has delivered so far: its ``report``, its ``tiles()`` and its ``lost()`` ones.
+
+        ``delivery`` is the ``s3://`` folder, as operators return it: it is needed only for a request that the
+        service has forgotten. Raises `BatchExpiredError` for one without it, and `DeliveryError` for records
+        that cannot be read.
+        """
+        from airflow_provider_sentinelhub.client.actions import look
+        from airflow_provider_sentinelhub.client.delivery.folder import DeliveryFolder
+        from airflow_provider_sentinelhub.client.delivery.ledger import open_ledger
+        from airflow_provider_sentinelhub.client.errors import BatchExpiredError
+        from airflow_provider_sentinelhub.client.judge import forgotten
+        from airflow_provider_sentinelhub.hooks.delivery import bucket_client
+
+        try:
+            request = look(self.client, request_id)
+        except BatchExpiredError:
+            if delivery is None:
+                raise
+            request = forgotten(request_id)
+        folder = DeliveryFolder.parse(delivery) if delivery else None
+        with open_ledger(bucket_client(aws_conn_id), request, folder) as ledger:
+            yield ledger
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch a token and ask for the account's batch requests; says what is wrong, if anything."""

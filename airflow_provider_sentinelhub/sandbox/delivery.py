@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
@@ -40,9 +41,10 @@ class Destination:
 
     bucket: str
     template: str  # of a key; empty for the bucket itself
+    is_folder: bool = False  # all goes into this one folder, a Zarr group
 
     @classmethod
-    def parse(cls, url: str) -> Destination:
+    def parse(cls, url: str, *, is_folder: bool = False) -> Destination:
         """Parse a delivery URL; raises `ValueError` with the fault."""
         scheme, separator, rest = url.partition("://")
         if scheme != "s3" or not separator:
@@ -50,7 +52,7 @@ class Destination:
         bucket, _, path = rest.partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise ValueError("does not name a valid bucket")
-        return cls(bucket, path.strip("/"))
+        return cls(bucket, path.strip("/"), is_folder)
 
     @property
     def placeholders(self) -> list[str]:
@@ -61,6 +63,8 @@ class Destination:
     @property
     def _full_template(self) -> str:
         """The template, or what a URL without placeholders means: everything in folders below it."""
+        if self.is_folder:
+            return f"{self.template}/".lstrip("/")
         if "<" in self.template:
             return self.template
         return f"{self.template}/<requestId>/<tileName>/<outputId>.<format>".lstrip("/")
@@ -77,7 +81,10 @@ class Destination:
         return _PLACEHOLDER.sub(lambda match: values[match[1]], self._full_template)
 
     def root_key(self, request_id: str, name: str) -> str:
-        """Return the key of a file in the root folder: the folders that are the same for all tiles."""
+        """Return the key of a file in the root folder: the folders that are the same for all tiles.
+
+        For Zarr this is the group itself (assumed for the files about the request).
+        """
         folders, _, _ = self.common_prefix(request_id).rpartition("/")
         return f"{folders}/{name}".lstrip("/")
 
@@ -100,6 +107,16 @@ class Bucket:
         """Write an object."""
         with _translated():
             self._client.put_object(Bucket=self._name, Key=key, Body=content)
+
+    def download(self, key: str, path: Path, *, most_bytes: int) -> None:
+        """Read an object into a file; raises `BucketRefusedError` if it has more than `most_bytes`."""
+        with _translated():
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+            if answer["ContentLength"] > most_bytes:
+                raise BucketRefusedError(f"the sandbox reads files of up to {most_bytes >> 20} MB")
+            with path.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(1 << 20):
+                    file.write(chunk)
 
     def keys(self, prefix: str) -> set[str]:
         """Return all keys below a prefix."""

@@ -51,6 +51,7 @@ REQUEST_KINDS: dict[str, dict[str, Any]] = {
     "bucket_denied": {**_REQUEST, "phase": "processing"},
     "unknown_status": {**_REQUEST, "status": "ARCHIVED"},
 }
+_STOPPING = {"out_of_pu", "unhealthy", "processing_failure"}
 _CHOICES = {
     "body": ("json", "html", "empty"),
     "when": ("before", "after"),
@@ -160,6 +161,13 @@ class Faults:
             if request_id in fault.bound:
                 return fault
         return None
+
+    def may_stop(self, request_id: str) -> bool:
+        """Tell whether a rule may stop a request after some number of tiles."""
+        return any(
+            fault.kind in _STOPPING and fault.rule["request"] in (None, request_id)
+            for fault in self._faults.values()
+        )
 
     def once(self, kind: str, request_id: str, tiles_done: int) -> Fault | None:
         """Like `on_request` for faults that stop a request: due ``after_tiles``, once per request."""

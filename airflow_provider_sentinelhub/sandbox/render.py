@@ -22,7 +22,11 @@ from airflow_provider_sentinelhub.sandbox.raster import (
 from airflow_provider_sentinelhub.sandbox.scenes import Grid, Lattice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from airflow_provider_sentinelhub.sandbox.zarr import ZarrTile
 
 # Held at a time: pixels, and source values of them in all scenes and bands.
 _BLOCK_PIXELS = 130_000
@@ -35,10 +39,12 @@ class TileJob:
     """All that a worker process needs to render one tile.
 
     :ivar data: ``processRequest.input.data`` as sent
-    :ivar responses: identifier and MIME type: ``image/tiff``, ``image/png``, ``image/jpeg``, for ``userdata``
-        ``application/json``
+    :ivar responses: identifier and MIME type: ``image/tiff``, ``image/png``, ``image/jpeg``, ``zarr/array``,
+        for ``userdata`` ``application/json``
     :ivar bounds: minx, miny, maxx, maxy in units of the CRS, buffers included, as in ``width`` and ``height``
-    :ivar area_wkb: the area asked for, in the tile's CRS: pixels whose centre is outside have dataMask 0
+    :ivar area_wkb: the polygon of a GeoPackage's feature, or the area asked of the Process API, in the tile's
+        CRS: pixels whose centre is outside have dataMask 0
+    :ivar zarr: where the tile lies in the arrays, if all responses are arrays
     :ivar jpeg_quality: 0 to 100, by identifier
     """
 
@@ -52,6 +58,7 @@ class TileJob:
     area_wkb: bytes | None = None
     cog: bool = False
     cog_parameters: dict[str, Any] | None = None
+    zarr: ZarrTile | None = None
     jpeg_quality: dict[str, int] = field(default_factory=dict)
 
 
@@ -59,7 +66,7 @@ class TileJob:
 class RenderedTile:
     """The files of a tile, and what is needed to bill it.
 
-    :ivar files: by identifier, in the types asked for
+    :ivar files: by identifier, in the types asked for. For Zarr: chunks, by key within the group
     :ivar input_bands: as billed, of all collections: dataMask does not count unless it is the only one
     :ivar float32: whether an image is 32-bit
     :ivar samples: data samples per pixel, averaged over the tile: SIMPLE 1, else the scenes that cover it; in
@@ -87,6 +94,21 @@ def render(job: TileJob) -> RenderedTile:
         return _Tile(job).render(distinct=True)
     except StatefulScriptError:
         return _Tile(job).render(distinct=False)
+
+
+def render_all(jobs: Sequence[TileJob]) -> list[RenderedTile | EvalscriptError]:
+    """Render some tiles in one go: for small ones the way to a worker costs as much as the pixels.
+
+    A tile at which the script fails gets the error in its place.
+    """
+    return [_rendered(job) for job in jobs]
+
+
+def _rendered(job: TileJob) -> RenderedTile | EvalscriptError:
+    try:
+        return render(job)
+    except EvalscriptError as error:
+        return error
 
 
 class _Tile:
@@ -150,6 +172,8 @@ class _Tile:
         }
 
     def _files(self, images: dict[str, NDArray[Any]], user_data: str) -> dict[str, bytes]:
+        if self.job.zarr:
+            return self._chunks(images, self.job.zarr)
         cog = CogParameters.from_request(self.job.cog_parameters) if self.job.cog else None
         files = {}
         for identifier, mime in self.job.responses:
@@ -165,6 +189,16 @@ class _Tile:
                 images.pop(identifier), epsg=self.job.epsg, bounds=self.job.bounds, nodata=nodata, cog=cog
             )
         return files
+
+    def _chunks(self, images: dict[str, NDArray[Any]], tile: ZarrTile) -> dict[str, bytes]:
+        chunks: dict[str, bytes] = {}
+        for identifier in self.images:
+            image = images.pop(identifier)
+            if len(image) != 1:  # updateOutput may say so, long after the analysis
+                message = f"Output {identifier} has {len(image)} bands; a Zarr array takes one."
+                raise EvalscriptError(message)
+            chunks.update(tile.chunks(identifier, image[0]))
+        return chunks
 
 
 def _area_mask(job: TileJob) -> NDArray[np.bool_] | None:

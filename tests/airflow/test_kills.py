@@ -13,6 +13,7 @@ from airflow_runner import TaskInstance
 from support import client_for, created
 from whole_life import operator
 
+from airflow_provider_sentinelhub.triggers import batch
 from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 
@@ -98,6 +99,26 @@ def test_a_trigger_that_is_killed(
     told(monkeypatch, state)
     asyncio.run(trigger_for(at_work).on_kill())
     assert stops(sandbox, at_work) == stopped
+
+
+def test_a_stop_outlives_that_airflow_cancels_it(
+    sandbox: Sandbox, at_work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow cancels a trigger again at its next look, in the middle of its on_kill."""
+    told(monkeypatch, "failed")
+
+    async def main() -> None:
+        killing = asyncio.ensure_future(trigger_for(at_work).on_kill())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        killing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await killing
+        assert batch._stopping
+        await asyncio.gather(*batch._stopping)
+
+    asyncio.run(main())
+    assert stops(sandbox, at_work) == 1
 
 
 def test_a_trigger_that_gives_up_its_wait_lets_the_cancellation_through(

@@ -32,7 +32,7 @@ BOUNDARIES = {
     "before start": ("BatchClient.start", "before"),
     "after start": ("BatchClient.start", "after"),
     "while polling": ("SentinelHubBatchTrigger.wait", "before"),
-    "while finishing": ("tiles.list_tiles", "before"),
+    "while finishing": ("ledger.open_ledger", "before"),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from support import secrets_of
@@ -54,6 +56,9 @@ def test_a_failed_task_stops_its_request_and_a_cleared_one_goes_on(
         return {key: one for key, one in sandbox.journal()["requests"].items() if one["creates"]}
 
     sandbox.wait(both_wait, timeout=120, every=1, what="both tasks to wait in the triggerer")
+    rows = trigger_rows(standalone)
+    assert all(request_id in rows for request_id in made()), "the rows were not found, or not in plain text"
+    assert not [secret for secret in secrets_of(sandbox) if secret in rows]
     time.sleep(5)  # until the triggerer has taken them up, Airflow tells nobody of a kill
     standalone.call(
         "PATCH", f"/dags/{dag_id}/dagRuns/{failed}/taskInstances/batch", json={"new_state": "failed"}
@@ -69,6 +74,13 @@ def test_a_failed_task_stops_its_request_and_a_cleared_one_goes_on(
     # One request for each run: one was stopped, the other was done, and both were started once.
     ends = sorted((one["starts"], one["stops"], one["status"]) for one in made().values())
     assert ends == [(1, 0, "DONE"), (1, 1, "STOPPED")]
+
+
+def trigger_rows(standalone: AirflowStandalone) -> str:
+    """Read what the database keeps of the triggers that wait."""
+    [database] = standalone.home.glob("*.db")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
+        return str(connection.execute("SELECT * FROM trigger").fetchall())
 
 
 def test_no_secret_is_found_in_what_airflow_keeps(standalone: AirflowStandalone, sandbox: Sandbox) -> None:

@@ -410,7 +410,9 @@ def test_the_vendors_helper_for_timestamps(catalog: Any) -> None:
     from sentinelhub.data_collections import DataCollection
     from sentinelhub.geometry import BBox
 
-    collection = DataCollection.SENTINEL2_L2A.define_from("here", service_url=catalog.config.sh_base_url)
+    url = catalog.config.sh_base_url
+    # Named after what tells it from others: the library keeps definitions as long as the process lives.
+    collection = DataCollection.SENTINEL2_L2A.define_from(url, service_url=url)
     box = BBox((PLACE[0], PLACE[1], PLACE[2], PLACE[3]), crs=CRS.WGS84)
     found, clear = (
         get_available_timestamps(

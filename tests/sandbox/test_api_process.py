@@ -432,7 +432,9 @@ def vendor_request(config: Any, formats: dict[str, str], **options: Any) -> Any:
     from sentinelhub.data_collections import DataCollection
     from sentinelhub.geometry import BBox
 
-    collection = DataCollection.SENTINEL2_L2A.define_from("sandbox", service_url=config.sh_base_url)
+    url = config.sh_base_url
+    # Named after what tells it from others: the library keeps definitions as long as the process lives.
+    collection = DataCollection.SENTINEL2_L2A.define_from(url, service_url=url)
     return SentinelHubRequest(
         evalscript=COLOUR,
         input_data=[

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox.batch_calls import CALIFORNIA, NDVI
+from sandbox.geopackages import Layer, write_geopackage
 from sandbox_driver import Sandbox
+from shapely.geometry import Polygon, box
 
 
 @pytest.fixture
@@ -27,14 +30,14 @@ def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield BatchProcessClient(config=config)
 
 
-def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
-    """Create a request as the vendor's tutorial does."""
+def process_request(client: Any) -> Any:
+    """Say what is to be processed, as the vendor's tutorial does."""
     from sentinelhub.api.process import SentinelHubRequest
     from sentinelhub.constants import CRS, MimeType
     from sentinelhub.data_collections import DataCollection
     from sentinelhub.geometry import Geometry
 
-    process = SentinelHubRequest(
+    return SentinelHubRequest(
         evalscript=NDVI,
         input_data=[
             SentinelHubRequest.input_data(
@@ -45,9 +48,13 @@ def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
         geometry=Geometry({"type": "Polygon", "coordinates": [CALIFORNIA]}, crs=CRS.WGS84),
         config=client.config,
     )
+
+
+def request_in(client: Any, sandbox: Sandbox, source: Any = None, **options: Any) -> Any:
+    """Create a request as the vendor's tutorial does."""
     return client.create(
-        process,
-        input=client.tiling_grid_input(grid_id=1, resolution=20),
+        process_request(client),
+        input=source or client.tiling_grid_input(grid_id=1, resolution=20),
         output=client.raster_output(
             delivery=client.s3_specification(
                 url=f"s3://{sandbox.bucket}/vendor",
@@ -88,6 +95,31 @@ def test_the_walk_of_the_tutorial(client: Any, sandbox: Sandbox, monkeypatch: py
     assert len([key for key in sandbox.keys(f"vendor/{done.request_id}/") if key.endswith(".tif")]) == 8
 
 
+def test_a_geopackage(client: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    from sentinelhub.api.batch.base import BatchRequestStatus
+
+    inside = Polygon([(-119.25, 36.0), (-119.249, 36.0), (-119.25, 36.001)])
+    outside = box(-118.25, 36.0, -118.249, 36.001)
+    rows = [
+        {"identifier": name, "geometry": geometry, "resolution": 0.0001}
+        for name, geometry in (("in", inside), ("out", outside))
+    ]
+    write_geopackage(tmp_path / "fields.gpkg", Layer(rows, epsg=4326))
+    sandbox.s3_client().upload_file(str(tmp_path / "fields.gpkg"), sandbox.bucket, "vendor.gpkg")
+    source = client.geopackage_input(
+        client.s3_specification(
+            url=f"s3://{sandbox.bucket}/vendor.gpkg",
+            access_key=sandbox.access_key,
+            secret_access_key=sandbox.secret_key,
+        )
+    )
+    request = request_in(client, sandbox, source)
+    client.start_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.DONE)
+    tiles = [key for key in sandbox.keys(f"vendor/{request.request_id}/") if key.endswith(".tif")]
+    assert tiles == [f"vendor/{request.request_id}/in/default.tif"]
+
+
 def test_a_stop(client: Any, sandbox: Sandbox) -> None:
     from sentinelhub.api.batch.base import BatchRequestStatus, StoppedStatusReason
     from sentinelhub.exceptions import DownloadFailedException
@@ -101,3 +133,35 @@ def test_a_stop(client: Any, sandbox: Sandbox) -> None:
     assert client.get_request(request).stopped_status_reason is StoppedStatusReason.USER_ACTION
     with pytest.raises(DownloadFailedException, match="30 minutes"):
         client.start_job(request)
+
+
+def test_zarr_output(client: Any, sandbox: Sandbox) -> None:
+    from sentinelhub.api.batch.base import BatchRequestStatus
+    from sentinelhub.exceptions import DownloadFailedException
+
+    # Its class for requests does not know the format, so its users send a dictionary.
+    process = process_request(client).download_list[0].post_values
+    process["output"]["responses"] = [{"identifier": "default", "format": {"type": "zarr/array"}}]
+    parameters = {"dtype": "<f4", "chunks": [1, 125, 125], "fill_value": "NaN"}
+
+    def created(**array_parameters: Any) -> Any:
+        delivery = client.s3_specification(
+            url=f"s3://{sandbox.bucket}/vendor-zarr",
+            access_key=sandbox.access_key,
+            secret_access_key=sandbox.secret_key,
+        )
+        return client.create(
+            process,
+            input=client.tiling_grid_input(grid_id=3, resolution=0.008),
+            output=client.zarr_output(delivery=delivery, group={"zarr_format": 2}, **array_parameters),
+        )
+
+    # The client sends its own parameter under a name that the service does not know.
+    with pytest.raises(DownloadFailedException, match="arrayParameters->dtype"):
+        created(array_parameters=parameters)
+    request = created(arrayParameters=parameters)
+    client.start_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.DONE)
+    assert sandbox.has("vendor-zarr/.zmetadata")
+    chunks = {key for key in sandbox.keys("vendor-zarr/default/") if "/0." in key}
+    assert chunks == {f"vendor-zarr/default/0.{row}.0" for row in range(2)}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sandbox.batch_calls import Batch, violations
+from sandbox import test_api_geopackage as geopackage
+from sandbox import test_api_zarr as zarr
+from sandbox.batch_calls import Batch, Json, violations
 from sandbox.evalscripts import script
+from sandbox.geopackages import Layer
 from sandbox.test_render import FLOAT, data, image, job, orbit, picture, simple
 
 from airflow_provider_sentinelhub.sandbox import pricing
@@ -192,13 +196,19 @@ def test_fusion_multiplies_the_price() -> None:
     assert pricing.tile_units(**sizes, collections=2) == pytest.approx(2 / 3)
 
 
-def test_a_batch_request_of_two_collections(batch: Batch) -> None:
-    body = batch.body()
+def of_two(body: Json, source: str) -> Json:
+    """Let a create body ask for both collections, in days without clouds: there they would be equal."""
     [item] = body["processRequest"]["input"]["data"]
+    item["dataFilter"]["timeRange"] = {"from": "2024-06-01T00:00:00Z", "to": "2024-06-10T23:59:59Z"}
     body["processRequest"]["input"]["data"] = [
         {**item, "type": f"sentinel-2-{n}", "id": n} for n in ("l1c", "l2a")
     ]
-    body["processRequest"]["evalscript"] = fused("return [samples.l1c[0].B04, samples.l2a[0].B04];")
+    body["processRequest"]["evalscript"] = source
+    return body
+
+
+def test_a_batch_request_of_two_collections(batch: Batch) -> None:
+    body = of_two(batch.body(), fused("return [samples.l1c[0].B04, samples.l2a[0].B04];"))
     request_id = batch.create(body)
     batch.accept(request_id, "start")
     done = batch.until(request_id, "DONE")
@@ -207,3 +217,22 @@ def test_a_batch_request_of_two_collections(batch: Batch) -> None:
     body["processRequest"]["input"]["data"][1]["id"] = "l1c"
     refused = batch.call("POST", "/process", json=body)
     assert violations(refused) == {"processRequest->input->data": "ids must be unique"}
+
+
+def test_two_collections_for_the_features_of_a_geopackage(batch: Batch, tmp_path: Path) -> None:
+    geopackage.upload(batch, tmp_path, Layer([geopackage.row("half", geopackage.TRIANGLE, 64, 64)]))
+    body = geopackage.body(batch)
+    source = "return [samples.l1c[0].B04 - samples.l2a[0].B04];"
+    task = geopackage.done(batch, of_two(body, fused(source, output=FLOAT)))
+    differences = geopackage.raster(batch, task, "half")[2]
+    assert (differences[:30, 34:] == 0).all()  # outside the polygon
+    assert (differences[34:, :30] != 0).any()
+
+
+def test_two_collections_in_a_zarr_array(batch: Batch, tmp_path: Path) -> None:
+    body = zarr.body(batch, arrayOverrides={})
+    body["processRequest"]["output"]["responses"] = zarr.responses("default")
+    source = "return [samples.l1c[0].B04 - samples.l2a[0].B04];"
+    request_id = zarr.processed(batch, of_two(body, fused(source, output=FLOAT)))
+    array = zarr.group_at(batch, f"zarr/{request_id}", tmp_path)["default"][0]
+    assert len(np.unique(array[np.isfinite(array)])) > 2

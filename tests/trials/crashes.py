@@ -77,7 +77,7 @@ def triggerer_stalls(stage: Stage, count: int) -> Iterator[Row]:
         time.sleep(5)
         for pid in stalled:
             send(pid, signal.SIGCONT)
-        stage.wait(group, lambda g: stage.kills_asked_for(g) >= count, "on_kill called for all", PATIENCE)
+        stage.wait(group, lambda g: stage.kills_asked_for(g) >= count, "on_kill called for all", 2 * PATIENCE)
         asked = stage.kills_asked_for(group)
         tell(f"   Airflow has called on_kill for {asked} of {count} triggers")
         row = released(stage, group, taken_over=moved)

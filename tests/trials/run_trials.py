@@ -31,9 +31,11 @@ TRIALS = {
     "sandbox-killed": (crashes.sandbox_killed, MANY),
     "triggerer-hands-over": (crashes.triggerer_hands_over, MANY),
     "triggerer-stalls": (crashes.triggerer_stalls, MANY),
-    "deferred-analysing": (persons.trial(persons.PHASES[0]), 1.0),
-    "deferred-processing": (persons.trial(persons.PHASES[1]), 1.0),
-    "worker-processing": (persons.trial(persons.PHASES[2]), 1.0),
+    **{
+        f"{action.replace(' ', '-')}-{phase.key}": (persons.trial(phase, action), 1.0)
+        for phase in persons.PHASES
+        for action in persons.ACTIONS
+    },
 }
 
 

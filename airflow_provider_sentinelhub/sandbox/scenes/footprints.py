@@ -12,7 +12,7 @@ from shapely import affinity
 
 from airflow_provider_sentinelhub.sandbox.scenes.granules import Granule
 from airflow_provider_sentinelhub.sandbox.scenes.lattice import to_lonlat
-from airflow_provider_sentinelhub.sandbox.scenes.orbits import HALF_SWATH, Pass, passes_near, tracks
+from airflow_provider_sentinelhub.sandbox.scenes.orbits import HALF_SWATH, TRACKS, Pass, passes_near
 from airflow_provider_sentinelhub.sandbox.scenes.products import Product
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _tracks_over(granules: Sequence[Granule]) -> list[tuple[Pass, list[Granule]]
     middles = np.array([_middle_of_31(one.epsg // 100 * 100, one.column, one.row) for one in granules])
     middles[:, 0] += [(granule.epsg % 100 - 31) * 6 for granule in granules]
     over = []
-    for track in tracks():
+    for track in TRACKS:
         near = np.abs(track.across(middles[:, 0], middles[:, 1])) < HALF_SWATH + _REACH
         if near.any():
             over.append((track, [granules[index] for index in np.flatnonzero(near).tolist()]))

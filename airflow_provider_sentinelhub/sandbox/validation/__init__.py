@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS
+from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS, ZARR
 from airflow_provider_sentinelhub.sandbox.errors import Violation, bad_payload
 from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.geopackage import GeoPackageFindings
 from airflow_provider_sentinelhub.sandbox.validation.image import IMAGE_FORMATS, ImageFindings
 from airflow_provider_sentinelhub.sandbox.validation.output import OutputFindings
 from airflow_provider_sentinelhub.sandbox.validation.process import NO_EVALSCRIPT, ProcessFindings
+from airflow_provider_sentinelhub.sandbox.validation.zarr import ZarrFindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,21 +48,31 @@ def _checked(body: object, check: Callable[[Json], list[Violation]]) -> Json:
 
 
 def _violations(body: Json) -> list[Violation]:
-    top, inside, around = Findings(), ProcessFindings(("processRequest",), list(EXTENSIONS)), OutputFindings()
+    top, around = Findings(), OutputFindings()
+    features, arrays = GeoPackageFindings(), ZarrFindings()
     process, grid, output = (top.child(body, key) for key in ("processRequest", "input", "output"))
     if not isinstance(body.get("description", ""), str):
         top.fail(("description",), "must be a text")
+    from_file = grid is not None and grid.get("type") == "geopackage"
+    zarr = output is not None and output.get("type") == "zarr"
+    formats = (ZARR,) if zarr else tuple(EXTENSIONS)
+    inside = ProcessFindings(("processRequest",), formats, default="image/tiff")
     if process is not None:
-        inside.check(process, bounds_needed=grid is None or grid.get("type") != "geopackage")
-    if grid is not None:
+        inside.check(process, bounds_needed=not from_file)
+    if grid is not None and from_file:
+        features.check(grid)
+    elif grid is not None:
         around.check_grid(grid)
     if output is not None:
         around.check_output(output, _responses(process))
-    return [*top.violations, *inside.violations, *around.violations]
+        if zarr:
+            arrays.check(output, grid, [identifier for identifier, _ in _responses(process)])
+    found = (top, inside, features, around, arrays)
+    return [violation for findings in found for violation in findings.violations]
 
 
 def _image_violations(body: Json) -> list[Violation]:
-    inside, around = ProcessFindings((), IMAGE_FORMATS), ImageFindings()
+    inside, around = ProcessFindings((), IMAGE_FORMATS, default=IMAGE_FORMATS[0]), ImageFindings()
     output = body.setdefault("output", {})
     responses = output.get("responses") if isinstance(output, dict) else None
     for response in responses if isinstance(responses, list) else ():

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.sandbox import delivery
 from airflow_provider_sentinelhub.sandbox.grids import GRIDS
 from airflow_provider_sentinelhub.sandbox.steering import is_whole
-from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.buckets import BucketFindings
+from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_BUFFER = 2**15 - 1
 
-_CREDENTIALS = {
-    "accessKey": re.compile(r"[!-~]{1,256}"),
-    "secretAccessKey": re.compile(r"[!-~]{1,256}"),
-    "iamRoleARN": re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}"),
-}
 _RESAMPLING = ("nearest", "average", "gauss", "cubic", "cubicspline", "lanczos", "average_magphase", "mode")
 
 
-class OutputFindings(Findings):
+class OutputFindings(BucketFindings):
     """The findings about ``input`` and ``output``; fills in their defaults."""
 
     def check_grid(self, grid: Json) -> None:
         """Look at ``input``."""
-        if grid.get("type") == "geopackage":
-            self.fail(("input", "type"), f"geopackage: {NOT_IMITATED}")
-            return
         if grid.get("type") != "tiling-grid":
             self.fail(("input", "type"), "must be tiling-grid or geopackage")
             return
@@ -46,13 +38,20 @@ class OutputFindings(Findings):
                 self.fail(("input", key), f"must be a whole number of pixels from 0 to {MAX_BUFFER}")
 
     def check_output(self, output: Json, responses: Sequence[tuple[str, str]]) -> None:
-        """Look at ``output``, for responses of these identifiers and MIME types."""
-        if output.get("type") == "zarr":
-            self.fail(("output", "type"), f"zarr: {NOT_IMITATED}")
-            return
-        if output.get("type") != "raster":
+        """Look at ``output``, for responses of these identifiers and MIME types.
+
+        What only Zarr has is for `ZarrFindings`.
+        """
+        if output.get("type") not in ("raster", "zarr"):
             self.fail(("output", "type"), "must be raster or zarr")
             return
+        if output["type"] == "raster":
+            self._raster(output, responses)
+        target = self.child(output, "delivery", ("output",))
+        if target is not None:
+            self._delivery(target, outputs=len(responses), zarr=output["type"] == "zarr")
+
+    def _raster(self, output: Json, responses: Sequence[tuple[str, str]]) -> None:
         for key in ("overwrite", "skipExisting", "cogOutput", "createCollection"):
             if not isinstance(output.setdefault(key, False), bool):
                 self.fail(("output", key), "must be true or false")
@@ -62,9 +61,6 @@ class OutputFindings(Findings):
             self.fail(("output", "cogOutput"), "all outputs must be image/tiff")
         if "cogParameters" in output:
             self._cog(output["cogParameters"])
-        target = self.child(output, "delivery", ("output",))
-        if target is not None:
-            self._delivery(target, outputs=len(responses))
 
     def _cog(self, parameters: object) -> None:
         at = ("output", "cogParameters")
@@ -84,27 +80,11 @@ class OutputFindings(Findings):
         if not isinstance(parameters.get("usePredictor", True), bool):
             self.fail((*at, "usePredictor"), "must be true or false")
 
-    def _delivery(self, target: Json, *, outputs: int) -> None:
-        if "s3" not in target:
-            other = next(iter(target), None)
-            self.fail(
-                ("output", "delivery"),
-                f"{other}: {NOT_IMITATED}" if other in {"gs", "pl:destinations"} else "s3 must be given",
-            )
-            return
-        bucket = self.child(target, "s3", ("output", "delivery"))
+    def _delivery(self, target: Json, *, outputs: int, zarr: bool) -> None:
+        bucket = self.check_bucket(target, ("output", "delivery"))
         if bucket is None:
             return
         at = ("output", "delivery", "s3")
-        for key, form in _CREDENTIALS.items():
-            value = bucket.get(key)
-            if key in bucket and not (isinstance(value, str) and form.fullmatch(value)):
-                self.fail((*at, key), "does not have the form of one")
-        if not isinstance(bucket.get("region", ""), str):
-            self.fail((*at, "region"), "must be a text")
-        keys = {"accessKey", "secretAccessKey"} & bucket.keys()
-        if len(keys) == 1 or bool(keys) == ("iamRoleARN" in bucket):
-            self.fail(at, "either iamRoleARN, or accessKey and secretAccessKey must be given")
         url = bucket.get("url")
         try:
             destination = delivery.Destination.parse(url if isinstance(url, str) else "")
@@ -115,6 +95,9 @@ class OutputFindings(Findings):
         unknown = [name for name in used if name not in delivery.PLACEHOLDERS]
         if unknown:
             self.fail((*at, "url"), f"unknown placeholder: {', '.join(unknown)}")
+        elif zarr:
+            if set(used) - {"requestId"}:
+                self.fail((*at, "url"), "only the placeholder <requestId> is possible with Zarr output")
         elif used and not {"tileName", "tileId"} & set(used):
             self.fail((*at, "url"), "the template must contain <tileName>")
         elif used and outputs > 1 and "outputId" not in used:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import shapely
 from shapely.geometry import shape
 
-from airflow_provider_sentinelhub.sandbox.definition import area
+from airflow_provider_sentinelhub.sandbox.definition import ZARR, area
 from airflow_provider_sentinelhub.sandbox.grids import parse_crs
 from airflow_provider_sentinelhub.sandbox.scenes import COLLECTIONS
 from airflow_provider_sentinelhub.sandbox.steering import is_number
-from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +28,13 @@ class ProcessFindings(Findings):
     """The findings about what to render, of a batch request or the Process API; fills in its defaults.
 
     :param at: keys that lead there
-    :param formats: MIME types a response may have, the default first
+    :param formats: MIME types a response may have
+    :param default: the MIME type of the one response where none is given
     """
 
-    def __init__(self, at: tuple[str, ...], formats: Sequence[str]) -> None:
+    def __init__(self, at: tuple[str, ...], formats: Sequence[str], *, default: str) -> None:
         super().__init__()
-        self._at, self._formats = at, formats
+        self._at, self._formats, self._default = at, formats, default
 
     def check(self, process: Json, *, bounds_needed: bool) -> None:
         """Look at all of it."""
@@ -162,7 +163,7 @@ class ProcessFindings(Findings):
     def _responses(self, output: Json, at: tuple[str, ...]) -> None:
         at = (*at, "responses")
         responses = output.setdefault(
-            "responses", [{"identifier": "default", "format": {"type": self._formats[0]}}]
+            "responses", [{"identifier": "default", "format": {"type": self._default}}]
         )
         if (
             not isinstance(responses, list)
@@ -183,11 +184,9 @@ class ProcessFindings(Findings):
                 seen.add(identifier)
             form = response.get("format")
             mime = form.get("type") if isinstance(form, dict) else None
-            if mime == "zarr/array":
-                self.fail((*here, "format"), f"zarr/array: {NOT_IMITATED}")
-            elif not isinstance(mime, str) or mime not in self._formats:
+            if mime not in self._formats:
                 self.fail((*here, "format", "type"), f"must be one of {', '.join(self._formats)}")
-            elif (identifier == "userdata") != (mime == "application/json"):
+            elif mime != ZARR and (identifier == "userdata") != (mime == "application/json"):
                 self.fail((*here, "format", "type"), "application/json is for userdata, and userdata for it")
 
 

@@ -64,13 +64,13 @@ class MortalBatchOperator(SentinelHubBatchOperator):
 
 def arm(moment: str) -> None:
     """Have this process kill itself at a moment: right before or right after the call that it names."""
-    from airflow_provider_sentinelhub.client import tiles
     from airflow_provider_sentinelhub.client.batch import BatchClient
+    from airflow_provider_sentinelhub.client.delivery import ledger
 
     if moment == "while polling":
         replace(BatchClient, "get", after=sees_it_processed_twice())
     elif moment == "while finishing":
-        replace(tiles, "list_tiles", before=die)
+        replace(ledger, "open_ledger", before=die)
     else:
         when, _, name = moment.partition(" ")
         replace(BatchClient, name, **{when: die})
