@@ -11,7 +11,7 @@ from airflow_provider_sentinelhub.client.definition.area import area_of
 from airflow_provider_sentinelhub.client.definition.outputs import formats_of
 from airflow_provider_sentinelhub.client.definition.raster import SETTINGS, raster_wire
 from airflow_provider_sentinelhub.client.definition.rules import text
-from airflow_provider_sentinelhub.client.definition.sources import Source, data_wire
+from airflow_provider_sentinelhub.client.definition.sources import Source, collections_of, data_wire
 from airflow_provider_sentinelhub.client.definition.storage import OtherDelivery
 from airflow_provider_sentinelhub.client.definition.tiling import GeoPackage, grid_wire, offer_faults
 from airflow_provider_sentinelhub.client.definition.times import time_range
@@ -154,8 +154,7 @@ class BatchDefinition:
     @property
     def collections(self) -> list[tuple[str, str | None]]:
         """The collections' types, each with what the evalscript calls it; as far as they can be read."""
-        data = self._built()[0]["processRequest"]["input"]["data"]
-        return [(item["type"], item.get("id")) for item in data if isinstance(item.get("type"), str)]
+        return collections_of(self._built()[0]["processRequest"]["input"]["data"])
 
     @property
     def dtypes(self) -> dict[str, str]:

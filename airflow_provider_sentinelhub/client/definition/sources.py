@@ -112,6 +112,11 @@ class Source:
         return filters_of(collection)(further if isinstance(given, Mapping) else given, path, faults)
 
 
+def collections_of(data: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """Return the types of the wire's sources, each with its id; of those that have one that can be read."""
+    return [(item["type"], item.get("id")) for item in data if isinstance(item.get("type"), str)]
+
+
 def data_wire(sources: Sequence[Source], shared: Any, faults: list[Fault]) -> list[dict[str, Any]]:
     """Return ``input.data`` of the sources of a ``sources`` list."""
     wire = []

@@ -10,7 +10,7 @@ from airflow_provider_sentinelhub.client.crs import is_lon_lat
 from airflow_provider_sentinelhub.client.definition import Source
 from airflow_provider_sentinelhub.client.definition.area import area_of
 from airflow_provider_sentinelhub.client.definition.reading import NAMES
-from airflow_provider_sentinelhub.client.definition.sources import data_wire
+from airflow_provider_sentinelhub.client.definition.sources import collections_of, data_wire
 from airflow_provider_sentinelhub.client.definition.times import time_range
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.client.process.formats import TIFF, formats_of
@@ -98,6 +98,11 @@ class ProcessDefinition:
     def formats(self) -> dict[str, str]:
         """The MIME type of each output."""
         return formats_of(self.outputs, [], self.output_format)
+
+    @property
+    def collections(self) -> list[tuple[str, str | None]]:
+        """The collections' types, each with what the evalscript calls it; as far as they can be read."""
+        return collections_of(self._built[0]["input"]["data"])
 
     @property
     def pixels(self) -> tuple[int, int]:
