@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_sentinelhub.sandbox import lifecycle, views
+from airflow_provider_sentinelhub.sandbox.bodies import json_body, scripted_body
 from airflow_provider_sentinelhub.sandbox.definition import Definition
 from airflow_provider_sentinelhub.sandbox.delivery import BucketRefusedError, BucketUnavailableError
 from airflow_provider_sentinelhub.sandbox.errors import (
@@ -21,17 +19,18 @@ from airflow_provider_sentinelhub.sandbox.errors import (
     bad_payload,
     not_found,
     out_of_units,
-    unsupported_media_type,
 )
 from airflow_provider_sentinelhub.sandbox.grids import GRIDS
 from airflow_provider_sentinelhub.sandbox.oauth import Tokens, token_endpoint
-from airflow_provider_sentinelhub.sandbox.records import Account, Task
-from airflow_provider_sentinelhub.sandbox.routing import Endpoint, base_url, parsed
+from airflow_provider_sentinelhub.sandbox.routing import Endpoint, base_url
 from airflow_provider_sentinelhub.sandbox.services import upload
 from airflow_provider_sentinelhub.sandbox.validation import validated
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from airflow_provider_sentinelhub.sandbox.engine import Engine
+    from airflow_provider_sentinelhub.sandbox.records import Account, Task
     from airflow_provider_sentinelhub.sandbox.services import Services
 
 _ORDERS = {
@@ -42,8 +41,6 @@ _ORDERS = {
     "status:desc": "status DESC, seq",
 }
 _MAX_INT32 = 2**31 - 1
-
-Handler = Callable[[Request, Account], Awaitable[Response]]
 
 
 class Api:
@@ -59,24 +56,20 @@ class Api:
         return [
             Endpoint(
                 "/batch/v2/process",
-                GET=self._authorized(self.list_requests),
-                POST=self._authorized(self.create),
+                GET=self._tokens.guard(self.list_requests),
+                POST=self._tokens.guard(self.create),
             ),
             Endpoint(
-                "/batch/v2/process/{id}", GET=self._authorized(self.get), PUT=self._authorized(self.update)
+                "/batch/v2/process/{id}",
+                GET=self._tokens.guard(self.get),
+                PUT=self._tokens.guard(self.update),
             ),
-            Endpoint("/batch/v2/process/{id}/{action}", POST=self._authorized(self.act)),
-            Endpoint("/batch/v2/tilinggrids", GET=self._authorized(self.list_grids)),
-            Endpoint("/batch/v2/tilinggrids/{id}", GET=self._authorized(self.get_grid)),
+            Endpoint("/batch/v2/process/{id}/{action}", POST=self._tokens.guard(self.act)),
+            Endpoint("/batch/v2/tilinggrids", GET=self._tokens.guard(self.list_grids)),
+            Endpoint("/batch/v2/tilinggrids/{id}", GET=self._tokens.guard(self.get_grid)),
             Endpoint("/auth/realms/{realm}/protocol/openid-connect/token", POST=self.token),
             Endpoint("/oauth/token", POST=self.legacy_token),
         ]
-
-    def _authorized(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def call(request: Request) -> Response:
-            return await handler(request, self._tokens.account(request))
-
-        return call
 
     # -- tokens
 
@@ -94,7 +87,7 @@ class Api:
 
     async def create(self, request: Request, account: Account) -> Response:
         """Create a request, and show with a first upload that its bucket can be written."""
-        body = validated(await _create_body(request))
+        body = validated(await scripted_body(request, "processRequest"))
         self._require_units(account)
         definition = Definition.read(body)
         task_id = str(uuid.uuid4())
@@ -146,7 +139,7 @@ class Api:
     async def update(self, request: Request, account: Account) -> Response:
         """Change the description; the answer is the request, as documented, not the task."""
         task = self._visible(request, account)
-        body = await _json_body(request)
+        body = await json_body(request)
         if not isinstance(body, dict):
             raise bad_payload("The request body must be a JSON object.")
         description = body.get("description", task.description)
@@ -255,30 +248,3 @@ def _whole_parameter(request: Request, name: str, default: int, *, least: int) -
             [Violation(name, f"must be a whole number, {least} or more")],
         )
     return value
-
-
-async def _json_body(request: Request) -> object:
-    content = await request.body()
-    if not content.strip():
-        raise bad_payload("Request body should be non-empty.")
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise unsupported_media_type(content_type)
-    return parsed(content)
-
-
-async def _create_body(request: Request) -> object:
-    """Return the body of a create call: JSON, or multipart with the parts ``request`` and ``evalscript``."""
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        form = await request.form()
-        parts = {name: await _text(form.get(name)) for name in ("request", "evalscript")}
-        body = parsed((parts["request"] or "").encode())
-        process = body.get("processRequest") if isinstance(body, dict) else None
-        if parts["evalscript"] is not None and isinstance(process, dict):
-            process["evalscript"] = parts["evalscript"]
-        return body
-    return await _json_body(request)
-
-
-async def _text(part: UploadFile | str | None) -> str | None:
-    return (await part.read()).decode("utf-8", "replace") if isinstance(part, UploadFile) else part

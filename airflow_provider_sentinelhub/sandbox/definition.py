@@ -21,16 +21,26 @@ WGS84 = 4326
 
 
 @dataclass(frozen=True)
+class FeatureSource:
+    """Where the GeoPackage lies, and sizes for features that have none."""
+
+    place: Destination
+    credentials: dict[str, str]
+    defaults: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Definition:
     """What a batch request asks for."""
 
     evalscript: str
     data: list[dict[str, Any]]
     responses: list[tuple[str, str]]  # (identifier, MIME type)
-    grid: TilingGrid
-    resolution: float
+    grid: TilingGrid | None  # or the GeoPackage
+    resolution: float  # of the grid; 0 without one
     buffer: tuple[int, int]  # pixels on each side, x and y
-    area: BaseGeometry  # longitude, latitude
+    features: FeatureSource | None
+    area: BaseGeometry | None  # longitude, latitude; None: all features
     destination: Destination
     credentials: dict[str, str]
     overwrite: bool
@@ -46,18 +56,18 @@ class Definition:
         delivery, zarr = output["delivery"]["s3"], output["type"] == "zarr"
         raster = {} if zarr else output  # keys of the other type mean nothing
         responses = [(r["identifier"], r["format"]["type"]) for r in process["output"]["responses"]]
+        from_file = grid["type"] == "geopackage"
         return cls(
             evalscript=process["evalscript"],
             data=process["input"]["data"],
             responses=responses,
-            grid=GRIDS[int(grid["id"])],
-            resolution=float(grid["resolution"]),
-            buffer=(int(grid["bufferX"]), int(grid["bufferY"])),
-            area=area(process["input"]["bounds"]),
+            grid=None if from_file else GRIDS[int(grid["id"])],
+            resolution=0.0 if from_file else float(grid["resolution"]),
+            buffer=(0, 0) if from_file else (int(grid["bufferX"]), int(grid["bufferY"])),
+            features=_feature_source(grid) if from_file else None,
+            area=area(process["input"]["bounds"]) if "bounds" in process["input"] else None,
             destination=Destination.parse(delivery["url"], is_folder=zarr),
-            credentials={
-                k: delivery[k] for k in ("accessKey", "secretAccessKey", "iamRoleARN") if k in delivery
-            },
+            credentials=_credentials(delivery),
             overwrite=raster.get("overwrite", False),
             skip_existing=raster.get("skipExisting", False),
             cog=raster.get("cogOutput", False),
@@ -76,6 +86,19 @@ class Definition:
             )
             for identifier, mime in self.responses
         }
+
+
+def _credentials(bucket: dict[str, Any]) -> dict[str, str]:
+    return {key: bucket[key] for key in ("accessKey", "secretAccessKey", "iamRoleARN") if key in bucket}
+
+
+def _feature_source(source: dict[str, Any]) -> FeatureSource:
+    bucket = source["features"]["s3"]
+    return FeatureSource(
+        place=Destination.parse(bucket["url"]),
+        credentials=_credentials(bucket),
+        defaults=source.get("defaults", {}),
+    )
 
 
 def area(bounds: dict[str, Any]) -> BaseGeometry:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
@@ -106,6 +107,16 @@ class Bucket:
         """Write an object."""
         with _translated():
             self._client.put_object(Bucket=self._name, Key=key, Body=content)
+
+    def download(self, key: str, path: Path, *, most_bytes: int) -> None:
+        """Read an object into a file; raises `BucketRefusedError` if it has more than `most_bytes`."""
+        with _translated():
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+            if answer["ContentLength"] > most_bytes:
+                raise BucketRefusedError(f"the sandbox reads files of up to {most_bytes >> 20} MB")
+            with path.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(1 << 20):
+                    file.write(chunk)
 
     def keys(self, prefix: str) -> set[str]:
         """Return all keys below a prefix."""

@@ -65,6 +65,11 @@ def error_body(status: int, message: str, code: str, violations: Sequence[Violat
     return body
 
 
+def catalog_error(status: int, description: str) -> dict[str, Any]:
+    """Return the Catalog's error body; ``code`` is the status (seen in the wild, published as a text)."""
+    return {"code": status, "description": description}
+
+
 def reason(status: int) -> str:
     """Return the reason phrase of an HTTP status, empty for one nobody registered."""
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""

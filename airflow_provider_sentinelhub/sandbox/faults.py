@@ -2,8 +2,8 @@
 
 HTTP faults meet a call: ``rate_limit``, ``server_error``, ``client_error``, ``drop``, ``latency``,
 ``garbage``. They match ``method`` (default any) and ``path``, a glob on the path after the prefix, e.g.
-``/process/*``. The default is every batch call; the token endpoint is met only by a pattern that begins with
-``/token``.
+``/process/*``. The default is every batch call; the token endpoint, the Process API and the Catalog are met
+only by patterns that begin with ``/token``, ``/v1/process`` and ``/v1/catalog``.
 
 Request faults meet a batch request: ``tile_failure``, ``tile_no_data``, ``out_of_pu``, ``unhealthy``,
 ``analysis_failure``, ``processing_failure``, ``bucket_denied``, ``unknown_status``. With ``request`` they
@@ -51,11 +51,13 @@ REQUEST_KINDS: dict[str, dict[str, Any]] = {
     "bucket_denied": {**_REQUEST, "phase": "processing"},
     "unknown_status": {**_REQUEST, "status": "ARCHIVED"},
 }
+_STOPPING = {"out_of_pu", "unhealthy", "processing_failure"}
 _CHOICES = {
     "body": ("json", "html", "empty"),
     "when": ("before", "after"),
     "phase": ("create", "analysis", "processing"),
 }
+_BY_NAME_ONLY = ("/token", "/v1/process", "/v1/catalog")  # calls that no other pattern meets
 _NULLABLE = {"times", "method", "path", "request", "names", "retry_after_ms"}
 
 
@@ -160,6 +162,13 @@ class Faults:
                 return fault
         return None
 
+    def may_stop(self, request_id: str) -> bool:
+        """Tell whether a rule may stop a request after some number of tiles."""
+        return any(
+            fault.kind in _STOPPING and fault.rule["request"] in (None, request_id)
+            for fault in self._faults.values()
+        )
+
     def once(self, kind: str, request_id: str, tiles_done: int) -> Fault | None:
         """Like `on_request` for faults that stop a request: due ``after_tiles``, once per request."""
         fault = self.on_request(kind, request_id)
@@ -190,7 +199,7 @@ def _meets(rule: Mapping[str, Any], method: str, path: str) -> bool:
     if rule["method"] not in (None, method):
         return False
     pattern = rule["path"] or "*"
-    if path == "/token" and not pattern.startswith("/token"):
+    if any(path.startswith(name) and not pattern.startswith(name) for name in _BY_NAME_ONLY):
         return False
     return fnmatchcase(path, pattern)
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sentinelhub.sandbox.errors import error_body
+from airflow_provider_sentinelhub.sandbox.errors import catalog_error, error_body
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.sandbox.faults import Fault
     from airflow_provider_sentinelhub.sandbox.services import Services
 
-_OLD_PREFIX, _PREFIX = "/api/v2/batch", "/batch/v2"
+_PREFIX = "/batch/v2"
+# Paths in the old scheme and the new.
+_SCHEMES = {
+    "/api/v2/batch": _PREFIX,
+    "/api/v1/process": "/process/v1",
+    "/api/v1/catalog/1.0.0": "/catalog/v1",
+}
+# What faults and the journal call the calls of the neighbouring APIs; batch calls lose their prefix.
+_NEIGHBOURS = {"/process/v1": "/v1/process", "/catalog/v1": "/v1/catalog"}
 _REQUEST_ID = re.compile(r"/process/([^/]+)")
 _HTML = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body></body></html>"
 _NO_ANSWER = 0  # the journal's status for a connection closed without one
@@ -78,16 +86,21 @@ class Gateway:
                 await self._app(scope, receive, swallowed)
         else:
             await _drain(receive)
-            await _answer(watched, *_failure(fault.rule))
+            await _answer(watched, *_failure(fault.rule, catalog=scope["path"].startswith("/catalog/v1")))
         return status
 
 
 def _new_form(path: str) -> str:
     """Return the path in the new scheme and without a trailing slash; both forms of both are served."""
     path = path.rstrip("/") or "/"
-    if path == _OLD_PREFIX or path.startswith(f"{_OLD_PREFIX}/"):
-        return _PREFIX + path.removeprefix(_OLD_PREFIX)
-    return path
+    return _replaced(path, _SCHEMES) or path
+
+
+def _replaced(path: str, prefixes: dict[str, str]) -> str | None:
+    for prefix, other in prefixes.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return other + path.removeprefix(prefix)
+    return None
 
 
 def _short(path: str) -> str | None:
@@ -96,11 +109,11 @@ def _short(path: str) -> str | None:
         return None
     if path.endswith("/token"):
         return "/token"
-    return path.removeprefix(_PREFIX) or "/"
+    return _replaced(path, _NEIGHBOURS) or path.removeprefix(_PREFIX) or "/"
 
 
-def _failure(rule: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body of the answer a fault stands for."""
+def _failure(rule: dict[str, Any], *, catalog: bool) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of the answer a fault stands for; the Catalog has a form of its own."""
     headers = {"content-type": "application/json"}
     kind = rule["kind"]
     if kind == "garbage":
@@ -119,7 +132,8 @@ def _failure(rule: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         return status, {}, b""
     else:
         body = error_body(status, "An internal error occurred.", "COMMON_EXCEPTION")
-    return status, headers, json.dumps({"error": body}).encode()
+    view = catalog_error(status, body["message"]) if catalog else {"error": body}
+    return status, headers, json.dumps(view).encode()
 
 
 async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -17,6 +17,8 @@ from airflow_provider_sentinelhub.sandbox.errors import error_body, unauthorized
 from airflow_provider_sentinelhub.sandbox.routing import base_url
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from airflow_provider_sentinelhub.sandbox.clock import Clock
@@ -71,6 +73,16 @@ class Tokens:
         if account is None:
             raise unauthorized()
         return account
+
+    def guard(
+        self, handler: Callable[[Request, Account], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return a handler that is called with the account; without a valid token it raises 401."""
+
+        async def call(request: Request) -> Response:
+            return await handler(request, self.account(request))
+
+        return call
 
     def expire_all(self) -> None:
         """Make every token issued so far invalid."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.sandbox import lifecycle, pricing
@@ -27,6 +28,10 @@ NO_DATA = "No data"  # the documented text for a tile without data; it is DONE a
 _MINIMUM_PU = lifecycle.MINIMUM_BALANCE_PU
 _UNHEALTHY_FAILURES = 50  # tiles failed in a row; the service's own rule is not published
 
+# A batch of tiles that go to a worker together.
+_BATCH_TILES = 32
+_BATCH_PIXELS = 65_536
+
 Outcome = tuple[str, dict[str, Any]]  # a status, and what is to be stored with it
 
 _log = logging.getLogger(__name__)
@@ -45,9 +50,11 @@ class Processing:
     ) -> None:
         self._services, self._id, self._wait, self._wake = services, task.id, wait, wake
         self._definition = Definition.read(task.body)
-        self._placing = Placing(task, self._definition, services.store.tiles(task.id))
-        self._pending = deque(services.store.tiles(task.id, "PENDING"))
-        self._started: set[asyncio.Task[None]] = set()
+        tiles = services.store.tiles(task.id)
+        self._placing = Placing(task, self._definition, tiles)
+        self._pending = deque(tile for tile in tiles if tile.status == "PENDING")
+        self._started: set[asyncio.Task[None]] = set()  # batches of tiles
+        self._in_flight = 0  # tiles of them
         self._failures_in_a_row = 0
         self._refused: BucketRefusedError | None = None
         self._broken: BaseException | None = None
@@ -70,8 +77,8 @@ class Processing:
         except (BucketRefusedError, BucketUnavailableError) as error:
             outcome = lifecycle.FAILED, {"error": delivery_error(self._definition, error)}
         finally:
-            for tile in self._started:
-                tile.cancel()
+            for batch in self._started:
+                batch.cancel()
         status, columns = outcome
         task = services.store.task(self._id)
         if task and status == lifecycle.DONE:
@@ -92,13 +99,13 @@ class Processing:
                 return outcome
             pace = services.steering.pace("processing")
             total = task.tiles_total - task.mark_tiles
-            begun = task.tiles_done - task.mark_tiles + len(self._started)
+            begun = task.tiles_done - task.mark_tiles + self._in_flight
             elapsed = services.clock.now() - task.mark_time
             allowed = pace.allowed(elapsed, task.polls - task.mark_polls, total)
             if not self._pending and not self._started and allowed >= total:
                 return lifecycle.DONE, {}
             if self._pending and begun < allowed and len(self._started) < services.workers.count:
-                self._start(task, self._pending.popleft())
+                self._start(task, self._next_batch(allowed - begun))
                 continue
             due = pace.due(elapsed, begun + 1, total) if self._pending and begun >= allowed else None
             await self._wait(self._id, self._soonest(due, services.pickup_due(task)))
@@ -117,7 +124,7 @@ class Processing:
             return lifecycle.FAILED, {"error": delivery_error(self._definition, self._refused)}
         if task.user_action == lifecycle.STOP and services.has_observed(task):
             return self._stopped(lifecycle.USER_ACTION)
-        begun = task.tiles_done + len(self._started)
+        begun = task.tiles_done + self._in_flight
         fault = services.faults.once("processing_failure", self._id, begun)
         if fault:
             return lifecycle.FAILED, {"error": fault.rule["error"]}
@@ -135,29 +142,46 @@ class Processing:
 
     # -- tiles
 
-    def _start(self, task: Task, tile: TileRow) -> None:
-        started = asyncio.create_task(self._process(task, tile))
+    def _next_batch(self, most: int) -> list[TileRow]:
+        """Take the next tile, or as many small ones as are worth one way to a worker."""
+        # What stops a request after a number of tiles has to see them one by one.
+        most = 1 if self._services.faults.may_stop(self._id) else min(most, _BATCH_TILES)
+        batch = [self._pending.popleft()]
+        pixels = batch[0].width * batch[0].height
+        while self._pending and len(batch) < most:
+            pixels += self._pending[0].width * self._pending[0].height
+            if pixels > _BATCH_PIXELS:
+                break
+            batch.append(self._pending.popleft())
+        return batch
+
+    def _start(self, task: Task, batch: list[TileRow]) -> None:
+        started = asyncio.create_task(self._process(task, batch))
         self._started.add(started)
+        self._in_flight += len(batch)
         started.add_done_callback(self._ended)
 
-    def _ended(self, tile: asyncio.Task[None]) -> None:
-        self._started.discard(tile)
-        self._broken = self._broken or (None if tile.cancelled() else tile.exception())
+    def _ended(self, batch: asyncio.Task[None]) -> None:
+        self._started.discard(batch)
+        self._broken = self._broken or (None if batch.cancelled() else batch.exception())
         self._wake(self._id)
 
-    async def _process(self, task: Task, tile: TileRow) -> None:
-        """Bring one tile to its end; it stays pending if the bucket refuses it."""
-        try:
-            await self._bring_to_end(task, tile)
-            period = self._services.steering["execution_upload_seconds"]
-            if self._services.clock.now() >= self._reported + period:
+    async def _process(self, task: Task, batch: list[TileRow]) -> None:
+        """Bring tiles to their end; those that the bucket refuses stay pending."""
+        tiles = [tile for tile in batch if not self._met_by_fault(task, tile)]
+        if tiles:
+            await self._render(task, tiles)
+        period = self._services.steering["execution_upload_seconds"]
+        if self._refused is None and self._services.clock.now() >= self._reported + period:
+            try:
                 await self._report()
-        except BucketRefusedError as error:
-            self._refused = error
-        except BucketUnavailableError:
-            _log.warning("The execution database of request %s could not be written", self._id)
+            except BucketRefusedError as error:
+                self._refused = error
+            except BucketUnavailableError:
+                _log.warning("The execution database of request %s could not be written", self._id)
 
-    async def _bring_to_end(self, task: Task, tile: TileRow) -> None:
+    def _met_by_fault(self, task: Task, tile: TileRow) -> bool:
+        """Finish a tile that a fault strikes."""
         faults = self._services.faults
         failure = faults.on_request("tile_failure", self._id)
         no_data = faults.on_request("tile_no_data", self._id)
@@ -166,25 +190,37 @@ class Processing:
         elif no_data and names_tile(no_data, tile.ordinal, tile.name):
             self._finish(task, tile, done=True, error=NO_DATA)
         else:
-            await self._render(task, tile)
+            return False
+        return True
 
-    async def _render(self, task: Task, tile: TileRow) -> None:
-        from airflow_provider_sentinelhub.sandbox.render import render
+    async def _render(self, task: Task, tiles: list[TileRow]) -> None:
+        from airflow_provider_sentinelhub.sandbox.render import render_all
 
         try:
-            rendered = await self._services.workers.run(render, self._job(tile))
-            if not rendered.no_data:
-                await self._deliver(tile, rendered)
-        except EvalscriptError as error:
-            self._finish(task, tile, error=str(error))
-        except BucketUnavailableError as error:
-            self._finish(task, tile, error=f"Delivery failed: {error}")
+            rendered = await self._services.workers.run(render_all, [self._job(tile) for tile in tiles])
         except BrokenProcessPool:
-            _log.warning("Workers died of tile %s of request %s", tile.name, self._id)
-            self._finish(task, tile, error="The process that rendered the tile died.")
+            if len(tiles) > 1:  # one of them is deadly, which is not the fault of the others
+                for tile in tiles:
+                    await self._render(task, [tile])
+                return
+            _log.warning("Workers died of tile %s of request %s", tiles[0].name, self._id)
+            self._finish(task, tiles[0], error="The process that rendered the tile died.")
+            return
+        await asyncio.gather(*map(partial(self._deliver, task), tiles, rendered))
+
+    async def _deliver(self, task: Task, tile: TileRow, rendered: RenderedTile | EvalscriptError) -> None:
+        if isinstance(rendered, EvalscriptError):
+            self._finish(task, tile, error=str(rendered))
+        elif rendered.no_data:
+            self._finish(task, tile, done=True, error=NO_DATA)
         else:
-            if rendered.no_data:
-                self._finish(task, tile, done=True, error=NO_DATA)
+            try:
+                for name, key in self._placing.keys(tile, rendered.files).items():
+                    await upload(self._bucket, key, rendered.files[name])
+            except BucketUnavailableError as error:
+                self._finish(task, tile, error=f"Delivery failed: {error}")
+            except BucketRefusedError as error:
+                self._refused = error
             else:
                 self._finish(task, tile, done=True, delivered=True, pu=_price(rendered))
 
@@ -200,15 +236,13 @@ class Processing:
             bounds=tile.bounds,
             width=tile.width,
             height=tile.height,
-            area_wkb=None,  # a tile that the area covers in part is processed in its entirety (documented)
+            # Tiles of a grid have none: one that the area covers in part is processed in its entirety
+            # (documented).
+            area_wkb=self._services.store.outline(self._id, tile.ordinal),
             cog=definition.cog,
             cog_parameters=definition.cog_parameters,
             zarr=self._placing.in_group(tile),
         )
-
-    async def _deliver(self, tile: TileRow, rendered: RenderedTile) -> None:
-        for name, key in self._placing.keys(tile, rendered.files).items():
-            await upload(self._bucket, key, rendered.files[name])
 
     def _finish(
         self,
@@ -221,6 +255,7 @@ class Processing:
         pu: float = 0.0,
     ) -> None:
         """Write down what became of a tile. Tiles without data and failed ones cost nothing (assumed)."""
+        self._in_flight -= 1
         self._failures_in_a_row = 0 if done else self._failures_in_a_row + 1
         self._services.store.finish_tile(
             task,
@@ -235,8 +270,8 @@ class Processing:
     async def _report(self) -> None:
         """Upload the execution database; the first time before any tile is finished (assumed)."""
         self._reported = self._services.clock.now()
-        tiles = self._services.store.tiles(self._id)
-        content = await asyncio.to_thread(execution_database, tiles)
+        states = self._services.store.states(self._id)
+        content = await asyncio.to_thread(execution_database, states)
         key = self._definition.destination.root_key(self._id, f"execution-{self._id}.sqlite")
         await upload(self._bucket, key, content)
 
@@ -247,4 +282,5 @@ def _price(rendered: RenderedTile) -> float:
         bands=rendered.input_bands,
         float32=rendered.float32,
         samples=rendered.samples,
+        collections=rendered.collections,
     )

@@ -1,4 +1,4 @@
-"""GeoTIFF and cloud optimized GeoTIFF files, written in memory."""
+"""GeoTIFF, cloud optimized GeoTIFF, PNG and JPEG files, written in memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _RESAMPLING = {"cubicspline": "cubic_spline"}  # where rasterio's name differs from gdaladdo's
 _RESAMPLINGS = ("nearest", "average", "gauss", "cubic", "cubicspline", "lanczos", "average_magphase", "mode")
+PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG"}  # MIME type -> GDAL's driver
+JPEG_QUALITY = 90  # documented default
 _CACHE_BYTES = 8 << 20  # GDAL would take 5 % of the machine's memory in every worker
 
 
@@ -137,6 +139,26 @@ def write_tiff(
             with scratch.open() as dataset:
                 copy(dataset, target.name, driver="GTiff", copy_src_overviews=True, **storage)
             return bytes(target.getbuffer())
+
+
+def write_picture(pixels: NDArray[Any], mime: str, *, quality: int = JPEG_QUALITY) -> bytes:
+    """Return the bytes of a PNG or JPEG file.
+
+    :param pixels: bands x rows x columns; PNG: 1 to 4 bands of uint8 or uint16, JPEG: 1 or 3 of uint8
+    :param quality: 0 to 100, for JPEG; GDAL knows no 0 and takes it for 1
+    """
+    import rasterio
+    from rasterio.io import MemoryFile
+
+    bands, height, width = pixels.shape
+    driver = PICTURES[mime]
+    options: dict[str, Any] = {"quality": max(1, quality)} if driver == "JPEG" else {}
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES), MemoryFile() as target:
+        with target.open(
+            driver=driver, dtype=pixels.dtype, count=bands, width=width, height=height, **options
+        ) as picture:
+            picture.write(pixels)
+        return bytes(target.getbuffer())
 
 
 def _resampling(name: str) -> Any:

@@ -1,35 +1,31 @@
-"""One tile of a batch request: synthetic scenes, through the evalscript, into files."""
+"""One tile or image: synthetic scenes, through the evalscript, into files."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_provider_sentinelhub.sandbox.evalscript import Evalscript, EvalscriptError, SceneInfo, TileInfo
-from airflow_provider_sentinelhub.sandbox.evalscript.check import USERDATA
+from airflow_provider_sentinelhub.sandbox.evalscript import Evalscript, EvalscriptError
+from airflow_provider_sentinelhub.sandbox.evalscript.check import USERDATA, check_format
 from airflow_provider_sentinelhub.sandbox.evalscript.pixels import DTYPES, Run, StatefulScriptError
-from airflow_provider_sentinelhub.sandbox.raster import CogParameters, geotransform, write_tiff
-from airflow_provider_sentinelhub.sandbox.scenes import (
-    COLLECTIONS,
-    Grid,
-    Lattice,
-    Reader,
-    grouped,
-    ordered,
-    search,
+from airflow_provider_sentinelhub.sandbox.layers import layers
+from airflow_provider_sentinelhub.sandbox.raster import (
+    JPEG_QUALITY,
+    PICTURES,
+    CogParameters,
+    geotransform,
+    write_picture,
+    write_tiff,
 )
+from airflow_provider_sentinelhub.sandbox.scenes import Grid, Lattice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from airflow_provider_sentinelhub.sandbox.evalscript import Setup
-    from airflow_provider_sentinelhub.sandbox.scenes import Product
     from airflow_provider_sentinelhub.sandbox.zarr import ZarrTile
 
 # Held at a time: pixels, and source values of them in all scenes and bands.
@@ -43,10 +39,13 @@ class TileJob:
     """All that a worker process needs to render one tile.
 
     :ivar data: ``processRequest.input.data`` as sent
-    :ivar responses: identifier and MIME type (``image/tiff``, ``application/json``, ``zarr/array``)
+    :ivar responses: identifier and MIME type: ``image/tiff``, ``image/png``, ``image/jpeg``, ``zarr/array``,
+        for ``userdata`` ``application/json``
     :ivar bounds: minx, miny, maxx, maxy in units of the CRS, buffers included, as in ``width`` and ``height``
-    :ivar area_wkb: the area asked for, in the tile's CRS: pixels whose centre is outside have dataMask 0
+    :ivar area_wkb: the polygon of a GeoPackage's feature, or the area asked of the Process API, in the tile's
+        CRS: pixels whose centre is outside have dataMask 0
     :ivar zarr: where the tile lies in the arrays, if all responses are arrays
+    :ivar jpeg_quality: 0 to 100, by identifier
     """
 
     evalscript: str
@@ -60,16 +59,19 @@ class TileJob:
     cog: bool = False
     cog_parameters: dict[str, Any] | None = None
     zarr: ZarrTile | None = None
+    jpeg_quality: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RenderedTile:
     """The files of a tile, and what is needed to bill it.
 
-    :ivar files: by identifier; TIFF or, for ``userdata``, JSON. For Zarr: chunks, by key within the group
-    :ivar input_bands: as billed: dataMask does not count unless it is the only one
+    :ivar files: by identifier, in the types asked for. For Zarr: chunks, by key within the group
+    :ivar input_bands: as billed, of all collections: dataMask does not count unless it is the only one
     :ivar float32: whether an image is 32-bit
-    :ivar samples: data samples per pixel, averaged over the tile: SIMPLE 1, else the scenes that cover it
+    :ivar samples: data samples per pixel, averaged over the tile: SIMPLE 1, else the scenes that cover it; in
+        data fusion the mean of the collections (assumed)
+    :ivar collections: how many were read
     :ivar no_data: not one pixel has data (the service then reports ``No data`` and delivers nothing)
     """
 
@@ -78,6 +80,7 @@ class RenderedTile:
     input_bands: int
     float32: bool
     samples: float
+    collections: int
     no_data: bool
     warnings: list[str]
 
@@ -93,69 +96,73 @@ def render(job: TileJob) -> RenderedTile:
         return _Tile(job).render(distinct=False)
 
 
+def render_all(jobs: Sequence[TileJob]) -> list[RenderedTile | EvalscriptError]:
+    """Render some tiles in one go: for small ones the way to a worker costs as much as the pixels.
+
+    A tile at which the script fails gets the error in its place.
+    """
+    return [_rendered(job) for job in jobs]
+
+
+def _rendered(job: TileJob) -> RenderedTile | EvalscriptError:
+    try:
+        return render(job)
+    except EvalscriptError as error:
+        return error
+
+
 class _Tile:
     def __init__(self, job: TileJob) -> None:
         self.job = job
-        source = _only_source(job.data)
-        self.collection = str(source["type"])
-        self.filter = source.get("dataFilter") or {}
-        self.processing = source.get("processing") or {}
-        self.time_range = _time_range(self.filter)
         self.evalscript = Evalscript(job.evalscript)
         self.setup = self.evalscript.setup
-        self.images = [identifier for identifier, _ in job.responses if identifier != USERDATA]
+        self.images = {identifier: mime for identifier, mime in job.responses if identifier != USERDATA}
         self.types = {identifier: self.setup.output(identifier).sample_type for identifier in self.images}
         west, south, east, north = job.bounds
         resolution = max((east - west) / job.width, (north - south) / job.height)
         self.grid = Grid.of_tile(job.epsg, job.bounds, job.width, job.height)
-        self.lattice = Lattice(job.epsg, job.bounds, resolution)
-        self.reader = Reader(self.lattice, self.setup.units(self.collection), self.processing, resolution)
+        lattice = Lattice(job.epsg, job.bounds, resolution)
+        self.layers = layers(job.data, self.setup, lattice, resolution)
 
     def render(self, *, distinct: bool) -> RenderedTile:
-        products = search(
-            self.lattice, self.collection, *self.time_range, float(self.filter.get("maxCloudCoverage", 100))
-        )
-        products = ordered(products, self.filter.get("mosaickingOrder", "mostRecent"))
-        scenes = grouped(products, self.setup.mosaicking) if products else []
-        simple = self.setup.mosaicking == "SIMPLE"
         run = Run(
             self.evalscript,
-            [] if simple else [_scene_info(scene, self.setup) for scene in scenes],
-            requested=self.images,
-            time_range=self.time_range,
-            scales=self.reader.scales(),
+            [layer.stack for layer in self.layers],
+            requested=list(self.images),
             distinct=distinct,
         )
-        kept = [products] if simple else [scenes[index] for index in run.kept]
+        depth = sum(
+            layer.keep(kept) * len(layer.bands) for layer, kept in zip(self.layers, run.kept, strict=True)
+        )
         images = self._images(run.outputs)
-        covered, valid = 0, False
+        valid = False
         area = _area_mask(self.job)
-        depth = max(1, len(kept) * len(self.reader.bands))
-        step = max(1, min(_BLOCK_PIXELS, _BLOCK_VALUES // depth) // self.job.width)
+        step = max(1, min(_BLOCK_PIXELS, _BLOCK_VALUES // max(1, depth)) // self.job.width)
         for first in range(0, self.job.height, step):
             rows = slice(first, min(first + step, self.job.height))
-            block = self.reader.block(self.grid.rows(rows))
-            samples = []
-            for scene in kept:
-                sample, count = block.read(scene, None if area is None else area[rows])
-                valid = valid or bool(sample["dataMask"].any())
-                covered += count
-                samples.append(sample)
-            for identifier, values in run.pixels(samples, block.grid.shape).items():
+            grid = self.grid.rows(rows)
+            inside = None if area is None else area[rows]
+            samples = [layer.read(grid, inside) for layer in self.layers]
+            valid = valid or any(bool(one["dataMask"].any()) for stack in samples for one in stack)
+            for identifier, values in run.pixels(samples, grid.shape).items():
                 images[identifier][:, rows] = values
         user_data, warnings = run.finish()
         pixels = self.job.width * self.job.height
+        bands = [band for layer in self.layers for band in layer.bands]
         return RenderedTile(
             files=self._files(images, user_data),
             pixels=pixels,
-            input_bands=max(1, sum(band != "dataMask" for band in self.reader.bands)),
+            input_bands=max(1, sum(band != "dataMask" for band in bands)),
             float32="FLOAT32" in self.types.values(),
-            samples=1.0 if simple else covered / pixels,
+            samples=sum(layer.depth(pixels) for layer in self.layers) / len(self.layers),
+            collections=len(self.layers),
             no_data=not valid,
             warnings=warnings,
         )
 
     def _images(self, outputs: dict[str, int]) -> dict[str, NDArray[Any]]:
+        for name, bands in outputs.items():
+            check_format(name, self.images[name], self.types[name], bands)
         size = sum(bands * np.dtype(DTYPES[self.types[name]]).itemsize for name, bands in outputs.items())
         if size * self.job.width * self.job.height > _MOST_BYTES:
             raise EvalscriptError(f"The outputs of a tile may take {_MOST_BYTES >> 20} MB in the sandbox.")
@@ -169,9 +176,13 @@ class _Tile:
             return self._chunks(images, self.job.zarr)
         cog = CogParameters.from_request(self.job.cog_parameters) if self.job.cog else None
         files = {}
-        for identifier, _ in self.job.responses:
+        for identifier, mime in self.job.responses:
             if identifier == USERDATA:
                 files[identifier] = user_data.encode("utf-8")
+                continue
+            if mime in PICTURES:
+                quality = self.job.jpeg_quality.get(identifier, JPEG_QUALITY)
+                files[identifier] = write_picture(images.pop(identifier), mime, quality=quality)
                 continue
             nodata = self.setup.output(identifier).nodata
             files[identifier] = write_tiff(
@@ -188,44 +199,6 @@ class _Tile:
                 raise EvalscriptError(message)
             chunks.update(tile.chunks(identifier, image[0]))
         return chunks
-
-
-def _only_source(data: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if len(data) != 1:
-        raise EvalscriptError("The sandbox renders one collection at a time: data fusion is not supported.")
-    if data[0].get("type") not in COLLECTIONS:
-        message = f"The sandbox has no scenes of {data[0].get('type')}, only of {', '.join(COLLECTIONS)}."
-        raise EvalscriptError(message)
-    return data[0]
-
-
-def _time_range(data_filter: dict[str, Any]) -> tuple[datetime, datetime]:
-    """Return both ends, included. Without a range everything up to now counts (assumed)."""
-    time_range = data_filter.get("timeRange") or {}
-    start = _moment(time_range["from"]) if "from" in time_range else datetime(2015, 1, 1, tzinfo=timezone.utc)
-    end = _moment(time_range["to"]) if "to" in time_range else datetime.now(timezone.utc)
-    return start, end
-
-
-def _moment(text: str) -> datetime:
-    # Python 3.10 reads neither a Z nor fractions of other than three or six digits.
-    text = re.sub(r"\.(\d{1,6})\d*", lambda found: f".{found[1]:0<6}", text.upper().replace("Z", "+00:00"))
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
-
-
-def _scene_info(products: Sequence[Product], setup: Setup) -> SceneInfo:
-    tiles = tuple(
-        TileInfo(
-            product.date,
-            product.id,
-            product.cloud_cover,
-            product.path,
-            product.granule.geometry() if setup.wants_bounds else {},
-        )
-        for product in products
-    )
-    return SceneInfo(products[0].date, tiles)
 
 
 def _area_mask(job: TileJob) -> NDArray[np.bool_] | None:

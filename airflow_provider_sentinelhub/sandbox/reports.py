@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shapely import from_wkb
 from shapely.geometry import box
 
 from airflow_provider_sentinelhub.sandbox.manifest import (
@@ -16,42 +17,38 @@ from airflow_provider_sentinelhub.sandbox.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_sentinelhub.sandbox.definition import Definition
-    from airflow_provider_sentinelhub.sandbox.records import TileRow
+    from airflow_provider_sentinelhub.sandbox.work import Found
 
 
-def feature_manifest(task_id: str, definition: Definition, tiles: list[TileRow]) -> bytes:
+def feature_manifest(task_id: str, definition: Definition, found: Found) -> bytes:
     """Return ``featureManifest-<id>.gpkg``: a row for each output of each tile, without buffers."""
+    return _written(lambda path: write_feature_manifest(path, _features(task_id, definition, found)))
+
+
+def _features(task_id: str, definition: Definition, found: Found) -> Iterator[Feature]:
     pixels_x, pixels_y = definition.buffer
     pad_x, pad_y = pixels_x * definition.resolution, pixels_y * definition.resolution
-    features = [
-        Feature(
-            output_id=identifier,
-            identifier=tile.name,
-            path=definition.destination.uri(key),
-            width=tile.width - 2 * pixels_x,
-            height=tile.height - 2 * pixels_y,
-            epsg=tile.epsg,
-            geometry=box(
-                tile.bounds[0] + pad_x, tile.bounds[1] + pad_y, tile.bounds[2] - pad_x, tile.bounds[3] - pad_y
-            ),
-        )
-        for tile in tiles
-        for identifier, key in definition.paths(task_id, tile.name, tile.id).items()
-    ]
-    return _written(lambda path: write_feature_manifest(path, features))
+    for tile in found.tiles:
+        west, south, east, north = tile.bounds
+        outline = found.outlines.get(tile.ordinal)
+        inside = box(west + pad_x, south + pad_y, east - pad_x, north - pad_y)
+        for identifier, key in definition.paths(task_id, tile.name, tile.id).items():
+            yield Feature(
+                output_id=identifier,
+                identifier=tile.name,
+                path=definition.destination.uri(key),
+                width=tile.width - 2 * pixels_x,
+                height=tile.height - 2 * pixels_y,
+                epsg=tile.epsg,
+                geometry=inside if outline is None else from_wkb(outline),
+            )
 
 
-def execution_database(tiles: list[TileRow]) -> bytes:
+def execution_database(states: list[FeatureState]) -> bytes:
     """Return ``execution-<id>.sqlite``: the state of each tile."""
-    states = [
-        FeatureState(
-            id=tile.id, name=tile.name, status=tile.status, error=tile.error, delivered=tile.delivered
-        )
-        for tile in tiles
-    ]
     return _written(lambda path: write_execution_database(path, states))
 
 

@@ -45,15 +45,20 @@ class Endpoint:
                 raise method_not_allowed(list(self._handlers))
             return await handler(request)
         except ApiError as error:
-            return error.response()
+            return self.refusal(error)
         except HTTPException as error:  # a broken form, say
-            return bad_payload(error.detail).response()
+            return self.refusal(bad_payload(error.detail))
         except RecursionError:
-            return bad_payload("The request body is nested too deeply.").response()
+            return self.refusal(bad_payload("The request body is nested too deeply."))
         except Exception as error:  # noqa: BLE001 - the answer keeps the service's form
             if not isinstance(error, ClientDisconnect):
                 _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-            return ApiError(500, "An internal error occurred.", "COMMON_EXCEPTION").response()
+            return self.refusal(ApiError(500, "An internal error occurred.", "COMMON_EXCEPTION"))
+
+    @staticmethod
+    def refusal(error: ApiError) -> Response:
+        """Return an error in the API's form."""
+        return error.response()
 
 
 def build_app(endpoints: Sequence[Endpoint]) -> Starlette:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from airflow_provider_sentinelhub.sandbox.app import Api
+from airflow_provider_sentinelhub.sandbox.catalog import CatalogApi
 from airflow_provider_sentinelhub.sandbox.clock import Clock
 from airflow_provider_sentinelhub.sandbox.control import Control
 from airflow_provider_sentinelhub.sandbox.delivery import ClientCache
@@ -21,6 +22,7 @@ from airflow_provider_sentinelhub.sandbox.engine import Engine
 from airflow_provider_sentinelhub.sandbox.faults import Faults
 from airflow_provider_sentinelhub.sandbox.gateway import Gateway
 from airflow_provider_sentinelhub.sandbox.oauth import Tokens
+from airflow_provider_sentinelhub.sandbox.process_api import ProcessApi
 from airflow_provider_sentinelhub.sandbox.routing import build_app
 from airflow_provider_sentinelhub.sandbox.s3 import Keys, S3Error, S3Server
 from airflow_provider_sentinelhub.sandbox.services import Services
@@ -125,7 +127,10 @@ async def _serve_http(
     tokens = Tokens(services.store, services.clock, services.steering)
     api = Api(services, tokens, engine)
     control = Control(services, tokens, engine)
-    app = Gateway(build_app([*api.endpoints(), *control.endpoints()]), services)
+    process = ProcessApi(services, tokens)
+    catalog = CatalogApi(services, tokens)
+    apis = (api, process, catalog, control)
+    app = Gateway(build_app([endpoint for one in apis for endpoint in one.endpoints()]), services)
     config = uvicorn.Config(
         app,
         lifespan="off",

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sentinelhub.sandbox.delivery import Bucket, BucketUnavailableError, ClientCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from airflow_provider_sentinelhub.sandbox.clock import Clock
     from airflow_provider_sentinelhub.sandbox.definition import Definition
     from airflow_provider_sentinelhub.sandbox.faults import Faults
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.sandbox.store import Store
     from airflow_provider_sentinelhub.sandbox.work import Workers
 
-_UPLOAD_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds; a storage that was just started may need a moment
+_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds; a storage that was just started may need a moment
 
 _log = logging.getLogger(__name__)
 
@@ -78,17 +81,31 @@ class Services:
 
 async def upload(bucket: Bucket, key: str, content: bytes) -> None:
     """Write an object, trying again when the storage does not answer."""
-    for pause in _UPLOAD_PAUSES:
+    await _persistently(key, lambda: bucket.put(key, content))
+
+
+async def download(bucket: Bucket, key: str, path: Path, *, most_bytes: int) -> None:
+    """Read an object into a file, trying again when the storage does not answer."""
+    await _persistently(key, lambda: bucket.download(key, path, most_bytes=most_bytes))
+
+
+async def _persistently(key: str, call: Callable[[], None]) -> None:
+    for pause in _PAUSES:
         try:
-            await asyncio.to_thread(bucket.put, key, content)
+            await asyncio.to_thread(call)
         except BucketUnavailableError as error:
-            _log.warning("%s could not be written, trying again: %s", key, error)
+            _log.warning("No way to %s, trying again: %s", key, error)
             await asyncio.sleep(pause)
         else:
             return
-    await asyncio.to_thread(bucket.put, key, content)
+    await asyncio.to_thread(call)
 
 
 def delivery_error(definition: Definition, error: Exception) -> str:
     """Word a failed delivery for a request's ``error`` (assumed)."""
     return f"Failed to write to {definition.destination.uri('')}: {error}"
+
+
+def reading_error(uri: str, error: Exception) -> str:
+    """Word a GeoPackage that cannot be had for a request's ``error`` (assumed)."""
+    return f"Failed to read {uri}: {error}"

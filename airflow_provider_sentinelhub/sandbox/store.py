@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sentinelhub.sandbox.manifest import FeatureState
 from airflow_provider_sentinelhub.sandbox.records import Account, Task, TileRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SCHEMA = """
@@ -43,6 +44,8 @@ CREATE TABLE IF NOT EXISTS tiles (
   NULL, min_x REAL NOT NULL, min_y REAL NOT NULL, max_x REAL NOT NULL, max_y REAL NOT NULL, width INTEGER NOT
   NULL, height INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'PENDING', error TEXT, delivered INTEGER NOT
   NULL DEFAULT 0, pu REAL NOT NULL DEFAULT 0, PRIMARY KEY (task, ordinal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outlines (
+  task TEXT NOT NULL, ordinal INTEGER NOT NULL, wkb BLOB NOT NULL, PRIMARY KEY (task, ordinal)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
   id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
   status INTEGER NOT NULL, request_id TEXT, fault INTEGER);
@@ -126,6 +129,12 @@ class Store:
         ).fetchone()
         return float(row[0])
 
+    def spend(self, project_id: str, pu: float) -> None:
+        """Charge an account for a call that belongs to no request."""
+        self._db.execute(
+            "UPDATE accounts SET balance_pu = balance_pu - ? WHERE project_id = ?", (pu, project_id)
+        )
+
     def set_balance(self, balance_pu: float) -> None:
         """Give every account the same balance."""
         self._db.execute("UPDATE accounts SET balance_pu = ?", (balance_pu,))
@@ -185,25 +194,40 @@ class Store:
 
     # -- tiles
 
-    def set_tiles(self, task_id: str, tiles: Iterable[TileRow]) -> None:
-        """Replace the tiles of a request."""
-        tiles = list(tiles)
+    def set_tiles(self, task_id: str, tiles: Sequence[TileRow], outlines: Mapping[int, bytes]) -> None:
+        """Replace the tiles of a request; `outlines`, by ordinal, of those that do not fill their bounds."""
         done = sum(tile.status != "PENDING" for tile in tiles)
         with self.transaction():
             self.update_task(task_id, tiles_total=len(tiles), tiles_done=done)
-            self._db.execute("DELETE FROM tiles WHERE task = ?", (task_id,))
+            for table in ("tiles", "outlines"):
+                self._db.execute(f"DELETE FROM {table} WHERE task = ?", (task_id,))  # noqa: S608 - our words
             self._db.executemany(
                 "INSERT INTO tiles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
                 ((task_id, *tile.columns()) for tile in tiles),
             )
+            self._db.executemany(
+                "INSERT INTO outlines VALUES (?, ?, ?)",
+                ((task_id, ordinal, wkb) for ordinal, wkb in outlines.items()),
+            )
 
-    def tiles(self, task_id: str, status: str | None = None) -> list[TileRow]:
+    def tiles(self, task_id: str) -> list[TileRow]:
         """Return the tiles of a request in order."""
-        rows = self._db.execute(
-            "SELECT * FROM tiles WHERE task = ? AND (? IS NULL OR status = ?) ORDER BY ordinal",
-            (task_id, status, status),
-        )
+        rows = self._db.execute("SELECT * FROM tiles WHERE task = ? ORDER BY ordinal", (task_id,))
         return [TileRow.of(row) for row in rows]
+
+    def outline(self, task_id: str, ordinal: int) -> bytes | None:
+        """Return the WKB of a tile's outline; ``None`` if it fills its bounds."""
+        row = self._db.execute(
+            "SELECT wkb FROM outlines WHERE task = ? AND ordinal = ?", (task_id, ordinal)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def states(self, task_id: str) -> list[FeatureState]:
+        """Return how far the tiles of a request are, in order."""
+        rows = self._db.execute(
+            "SELECT id, name, status, error, delivered FROM tiles WHERE task = ? ORDER BY ordinal", (task_id,)
+        )
+        return [FeatureState(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
     def finish_tile(
         self,
@@ -236,9 +260,7 @@ class Store:
         self._db.execute(
             "UPDATE tasks SET cost_pu = cost_pu + ?, last_updated = ? WHERE id = ?", (pu, now, task.id)
         )
-        self._db.execute(
-            "UPDATE accounts SET balance_pu = balance_pu - ? WHERE project_id = ?", (pu, task.project_id)
-        )
+        self.spend(task.project_id, pu)
 
     # -- journal
 

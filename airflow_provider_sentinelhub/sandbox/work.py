@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import shapely
 
+from airflow_provider_sentinelhub.sandbox.features import feature_tiles
+from airflow_provider_sentinelhub.sandbox.geopackage import GeoPackageError
 from airflow_provider_sentinelhub.sandbox.grids import GRIDS, tiles
 from airflow_provider_sentinelhub.sandbox.records import TileRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from airflow_provider_sentinelhub.sandbox.zarr import ZarrOutput
 
@@ -31,7 +34,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 # What the sandbox takes on; the service's own limits are not published.
-MAX_TILES = 20_000
+MAX_TILES = 25_000
 MAX_TILE_PIXELS = 30_000_000
 _RECYCLE_BYTES = 300 * 2**20  # a worker that ever grew beyond this is replaced
 _ATTEMPTS = 3
@@ -42,27 +45,52 @@ class AnalysisError(Exception):
 
 
 @dataclass(frozen=True)
+class GridJob:
+    """Where an analysis finds the tiles of a tiling grid."""
+
+    grid: int
+    resolution: float
+    buffer: tuple[int, int]
+    area_wkb: bytes
+
+
+@dataclass(frozen=True)
+class FeaturesJob:
+    """Where an analysis finds the features of a GeoPackage: a file, and sizes for those that have none."""
+
+    path: Path
+    defaults: dict[str, float]
+    area_wkb: bytes | None
+
+
+@dataclass(frozen=True)
 class AnalysisJob:
     """What an analysis looks at."""
 
     evalscript: str
     collections: tuple[str, ...]
+    ids: tuple[str | None, ...]
     responses: tuple[tuple[str, str], ...]
     cog: bool
-    grid: int
-    resolution: float
-    buffer: tuple[int, int]
-    area_wkb: bytes
+    source: GridJob | FeaturesJob
     zarr: ZarrOutput | None = None
 
 
-def analyse(job: AnalysisJob) -> list[TileRow]:
-    """Check the evalscript and return the tiles of the area; raises `AnalysisError`."""
+@dataclass(frozen=True)
+class Found:
+    """The tiles of a request; `outlines` are WKB by ordinal, of those that do not fill their bounds."""
+
+    tiles: list[TileRow]
+    outlines: dict[int, bytes]
+
+
+def analyse(job: AnalysisJob) -> Found:
+    """Check the evalscript and return the tiles to process; raises `AnalysisError`."""
     from airflow_provider_sentinelhub.sandbox.evalscript import Evalscript, EvalscriptError
 
     try:
         script = Evalscript(job.evalscript)
-        script.check(job.collections, job.responses)
+        script.check(job.collections, job.responses, ids=job.ids)
     except EvalscriptError as error:
         raise AnalysisError(str(error)) from error
     if job.cog and any(output.sample_type == "INT8" for output in script.setup.outputs):
@@ -71,6 +99,27 @@ def analyse(job: AnalysisJob) -> list[TileRow]:
         fault = array.sample_type_fault(script.setup.output(array.name).sample_type)
         if fault:
             raise AnalysisError(fault)
+    if isinstance(job.source, FeaturesJob):
+        return _features(job.source)
+    return Found(_grid_tiles(job.source), {})
+
+
+def _features(job: FeaturesJob) -> Found:
+    area = None if job.area_wkb is None else shapely.from_wkb(job.area_wkb)
+    found = Found([], {})
+    try:
+        for tile, outline in feature_tiles(job.path, job.defaults, area, MAX_TILES):
+            found.tiles.append(tile)
+            if outline is not None:
+                found.outlines[tile.ordinal] = outline
+    except GeoPackageError as error:
+        raise AnalysisError(str(error)) from error
+    if not found.tiles:
+        raise AnalysisError("No feature of the GeoPackage is to be processed.")
+    return found
+
+
+def _grid_tiles(job: GridJob) -> list[TileRow]:
     grid, area = GRIDS[job.grid], shapely.from_wkb(job.area_wkb)
     degrees = grid.tile_width if grid.unit == "DEGREE" else grid.tile_width / 111_320
     if area.area / degrees**2 > MAX_TILES:

@@ -141,6 +141,20 @@ class Batch:
         return sorted(key for key in keys if key.endswith(".tif"))
 
 
+def put(body: Json, path: str, value: Any) -> Json:
+    """Return a copy of a body with one place of it changed; ``...`` removes it."""
+    body = copy.deepcopy(body)
+    *parents, last = path.split("->")
+    place: Any = body
+    for key in parents:
+        place = place[int(key) if key.isdecimal() else key]
+    if value is ...:
+        del place[last]
+    else:
+        place[int(last) if last.isdecimal() else last] = value
+    return body
+
+
 def error(answer: requests.Response, status: int) -> Json:
     """Return the error object of an answer that must have this status."""
     assert answer.status_code == status, f"{answer.status_code} {answer.text}"

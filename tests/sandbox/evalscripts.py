@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from airflow_provider_sentinelhub.sandbox.evalscript import Evalscript, SceneInfo, TileInfo
+from airflow_provider_sentinelhub.sandbox.evalscript import Evalscript, SceneInfo, Source, Stack, TileInfo
 from airflow_provider_sentinelhub.sandbox.evalscript.pixels import Run
 
 UTC = timezone.utc
@@ -76,20 +76,19 @@ def run(
 ) -> Run:
     evalscript = Evalscript(source)
     infos = scenes(len(samples)) if infos is None else infos
-    simple = evalscript.setup.mosaicking == "SIMPLE"
-    return Run(
-        evalscript,
-        [] if simple else infos,
-        requested=options.pop("requested", [output.id for output in evalscript.setup.outputs]),
-        time_range=(datetime(2020, 7, 1, tzinfo=UTC), datetime(2020, 7, 31, tzinfo=UTC)),
-        scales=options.pop("scales", {}),
-        **options,
+    setup = evalscript.setup
+    asked = Source(
+        None, "sentinel-2-l1c", {band: unit or "DN" for band, unit in setup.bands}, setup.mosaicking
     )
+    period = (datetime(2020, 7, 1, tzinfo=UTC), datetime(2020, 7, 31, tzinfo=UTC))
+    stack = Stack(asked, [] if setup.mosaicking == "SIMPLE" else infos, period, options.pop("scales", {}))
+    requested = options.pop("requested", [output.id for output in setup.outputs])
+    return Run(evalscript, [stack], requested=requested, **options)
 
 
 def evaluate(source: str, samples: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
     """Evaluate a row of pixels; returns bands x pixels."""
     arrays = [{band: np.atleast_2d(values) for band, values in sample.items()} for sample in samples]
     shape = next(iter(arrays[0].values())).shape if arrays else (1, 1)
-    blocks = run(source, arrays, **options).pixels(arrays, (shape[0], shape[1]))
+    blocks = run(source, arrays, **options).pixels([arrays], (shape[0], shape[1]))
     return {identifier: block[:, 0] for identifier, block in blocks.items()}

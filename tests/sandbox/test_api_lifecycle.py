@@ -213,7 +213,7 @@ def test_a_continent_of_small_tiles_is_refused_rather_than_computed(batch: Batch
     body["processRequest"]["input"]["bounds"] = {"bbox": [-20, 0, 40, 40]}
     request_id = batch.create(body)
     batch.accept(request_id, "start")
-    assert "more than 20000 tiles" in batch.until(request_id, "FAILED")["error"]
+    assert "more than 25000 tiles" in batch.until(request_id, "FAILED")["error"]
 
 
 def test_tiles_too_big_for_the_sandbox_are_refused(batch: Batch) -> None:

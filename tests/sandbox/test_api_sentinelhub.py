@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox.batch_calls import CALIFORNIA, NDVI
+from sandbox.geopackages import Layer, write_geopackage
 from sandbox_driver import Sandbox
+from shapely.geometry import Polygon, box
 
 
 @pytest.fixture
@@ -47,11 +50,11 @@ def process_request(client: Any) -> Any:
     )
 
 
-def request_in(client: Any, sandbox: Sandbox, **options: Any) -> Any:
+def request_in(client: Any, sandbox: Sandbox, source: Any = None, **options: Any) -> Any:
     """Create a request as the vendor's tutorial does."""
     return client.create(
         process_request(client),
-        input=client.tiling_grid_input(grid_id=1, resolution=20),
+        input=source or client.tiling_grid_input(grid_id=1, resolution=20),
         output=client.raster_output(
             delivery=client.s3_specification(
                 url=f"s3://{sandbox.bucket}/vendor",
@@ -90,6 +93,31 @@ def test_the_walk_of_the_tutorial(client: Any, sandbox: Sandbox, monkeypatch: py
     assert done.user_action is BatchUserAction.START
     assert done.cost_PU == 100
     assert len([key for key in sandbox.keys(f"vendor/{done.request_id}/") if key.endswith(".tif")]) == 8
+
+
+def test_a_geopackage(client: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    from sentinelhub.api.batch.base import BatchRequestStatus
+
+    inside = Polygon([(-119.25, 36.0), (-119.249, 36.0), (-119.25, 36.001)])
+    outside = box(-118.25, 36.0, -118.249, 36.001)
+    rows = [
+        {"identifier": name, "geometry": geometry, "resolution": 0.0001}
+        for name, geometry in (("in", inside), ("out", outside))
+    ]
+    write_geopackage(tmp_path / "fields.gpkg", Layer(rows, epsg=4326))
+    sandbox.s3_client().upload_file(str(tmp_path / "fields.gpkg"), sandbox.bucket, "vendor.gpkg")
+    source = client.geopackage_input(
+        client.s3_specification(
+            url=f"s3://{sandbox.bucket}/vendor.gpkg",
+            access_key=sandbox.access_key,
+            secret_access_key=sandbox.secret_key,
+        )
+    )
+    request = request_in(client, sandbox, source)
+    client.start_job(request)
+    sandbox.wait(lambda: client.get_request(request).status is BatchRequestStatus.DONE)
+    tiles = [key for key in sandbox.keys(f"vendor/{request.request_id}/") if key.endswith(".tif")]
+    assert tiles == [f"vendor/{request.request_id}/in/default.tif"]
 
 
 def test_a_stop(client: Any, sandbox: Sandbox) -> None:

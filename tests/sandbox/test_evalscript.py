@@ -223,16 +223,6 @@ def test_arrays_of_other_lengths_are_reported() -> None:
     )
 
 
-def test_data_fusion_is_looked_at_only() -> None:
-    fusion = script(
-        "function evaluatePixel(samples) { return [samples.S1[0].VV]; }",
-        bands='[{datasource: "S1", bands: ["VV"]}, {datasource: "S2", bands: ["B04"]}]',
-    )
-    warnings = check(fusion, collections=["sentinel-1-grd", "sentinel-2-l2a"])
-    assert warnings == ["Data fusion is not checked further: its functions were not run."]
-    assert "needs an input" in refusal(NDVI, collections=["sentinel-1-grd", "sentinel-2-l2a"])
-
-
 @pytest.mark.parametrize(
     "trap",
     [

@@ -89,8 +89,8 @@ def test_pre_process_scenes_filters() -> None:
         output="{bands: 2, sampleType: 'UINT8'}",
     )
     started = run(source, [], scenes(4))
-    assert started.kept == (2, 3)
-    block = started.pixels([{"B04": np.zeros((1, 1), np.uint16)}] * 2, (1, 1))
+    assert started.kept == ((2, 3),)
+    block = started.pixels([[{"B04": np.zeros((1, 1), np.uint16)}] * 2], (1, 1))
     assert block["default"].ravel().tolist() == [2, 2]
 
 
@@ -130,7 +130,7 @@ def test_update_output_sets_the_bands() -> None:
     samples = [{"B04": np.array([[value]], np.uint16)} for value in (5, 6, 8)]
     started = run(source, samples)
     assert started.outputs == {"all": 3, "one": 1}
-    assert started.pixels(samples, (1, 1))["all"].ravel().tolist() == [5, 6, 8]
+    assert started.pixels([samples], (1, 1))["all"].ravel().tolist() == [5, 6, 8]
 
 
 def test_only_requested_outputs_are_computed() -> None:
@@ -165,7 +165,7 @@ def test_longer_and_shorter_arrays() -> None:
     )
     samples = [{"B04": np.array([[0, 2, 3, 5]], np.uint16)}]
     started = run(source, samples)
-    block = started.pixels(samples, (1, 4))["default"][:, 0]
+    block = started.pixels([samples], (1, 4))["default"][:, 0]
     assert block.T.tolist() == [[0, 0, 0], [9, 9, 0], [9, 9, 9], [9, 9, 9]]
     _, warnings = started.finish()
     assert warnings == [
@@ -276,7 +276,7 @@ def test_a_script_that_reports_counts_every_pixel() -> None:
     )
     samples = samples_of(3000, 1)
     started = run(source, samples)
-    started.pixels(samples, (1, 3000))
+    started.pixels([samples], (1, 3000))
     user_data, _ = started.finish()
     reported = json.loads(user_data)
     assert (reported["count"], reported["highest"]) == (3000, int(samples[0]["B04"].max()))

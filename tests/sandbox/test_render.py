@@ -15,7 +15,7 @@ from sandbox.evalscripts import NDVI, TIME_SERIES, script
 from shapely import box
 
 from airflow_provider_sentinelhub.sandbox.evalscript import EvalscriptError
-from airflow_provider_sentinelhub.sandbox.render import RenderedTile, TileJob, render
+from airflow_provider_sentinelhub.sandbox.render import RenderedTile, TileJob, render, render_all
 
 BOUNDS = (292_000.0, 3_982_000.0, 294_000.0, 3_984_000.0)
 IMAGE = [("default", "image/tiff")]
@@ -62,6 +62,17 @@ def simple(body: str, bands: str, output: str = FLOAT) -> str:
 
 def orbit(body: str, output: str = FLOAT) -> str:
     return script(f"function evaluatePixel(s, scenes) {{ {body} }}", output=output)
+
+
+def test_a_tile_that_fails_leaves_its_neighbours_alone() -> None:
+    fails = script("function evaluatePixel() { throw new Error('bad'); }")
+    small: dict[str, Any] = {"bounds": (300_000, 4_000_000, 300_160, 4_000_160), "width": 16, "height": 16}
+    first, failed, last = render_all([job(**small), job(fails, **small), job(**small)])
+    assert isinstance(failed, EvalscriptError)
+    assert "Error: bad" in str(failed)
+    assert isinstance(first, RenderedTile)
+    assert isinstance(last, RenderedTile)
+    assert first.files == last.files == render(job(**small)).files
 
 
 def test_an_ndvi_tile() -> None:
@@ -312,7 +323,7 @@ def test_blocks_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (NDVI.replace("B08", "VV"), {}, "Collection 'S2L1C' has no band 'VV'."),
         (NDVI, {"data": data("sentinel-1-grd")}, "The sandbox has no scenes of sentinel-1-grd, only of"),
-        (NDVI, {"data": data() * 2}, "The sandbox renders one collection at a time"),
+        (NDVI, {"data": data() * 2}, "Every collection of the request needs an input in setup()."),
         (
             NDVI.replace("bands: 1", "bands: 1e6"),
             {},

@@ -34,7 +34,12 @@ class Evalscript:
         self.setup = parse_setup(json.loads(self.script.call("setup")))
 
     def check(
-        self, collections: Sequence[str], responses: Sequence[tuple[str, str]], *, cog: bool = False
+        self,
+        collections: Sequence[str],
+        responses: Sequence[tuple[str, str]],
+        *,
+        ids: Sequence[str | None] = (),
+        cog: bool = False,
     ) -> list[str]:
         """Look for what would fail the request, before anything is paid for.
 
@@ -43,10 +48,11 @@ class Evalscript:
 
         :param collections: ``input.data[].type`` of the request
         :param responses: identifier and MIME type of each of the request's responses
+        :param ids: ``input.data[].id``, None where there is none; data fusion may need them
         :param cog: whether ``cogOutput`` is on
         :return: warnings, e.g. arrays that are longer or shorter than declared
         :raises EvalscriptError: the first fault found
         """
         from airflow_provider_sentinelhub.sandbox.evalscript.check import check
 
-        return check(self, collections, responses, cog=cog)
+        return check(self, collections, responses, ids=ids, cog=cog)

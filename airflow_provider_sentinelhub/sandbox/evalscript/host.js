@@ -7,9 +7,10 @@
   const lookUp = globalThis.eval; // indirect: sees the script's global let and const as well
 
   let job; // what start() was given
-  let makeSample; // (values, offset) -> {B04: …, …}
+  let sources; // those of start(), each with kept (indices of the scenes that preProcessScenes left), depth
+  // (samples of a pixel) and make: (values, offset) -> {B04: …, …}
+  let fusion; // whether there are several of them
   let scenes;
-  let kept; // indices of the scenes that preProcessScenes left
   let outputs; // [{id, bands}] that were asked for
   let width; // numbers per pixel in the answer
   let odd; // output id -> lengths other than the declared one, with how often they came
@@ -53,33 +54,48 @@
 
   // The `scenes` parameter: {orbits: […]} or {tiles: […]}, and at the same time the deprecated array of
   // {date: Date}, whose elements do not show when the object is printed.
-  function scenesObject(indices, withTiles) {
-    if (job.mosaicking === 'SIMPLE') return {};
-    const name = job.mosaicking === 'ORBIT' ? 'orbits' : 'tiles';
+  function scenesObject(source, indices, withTiles) {
+    if (source.mosaicking === 'SIMPLE') return {};
+    const name = source.mosaicking === 'ORBIT' ? 'orbits' : 'tiles';
     const object = Object.create(Array.prototype, { length: { value: indices.length, writable: true } });
     indices.forEach((index, i) => {
-      const value = { date: new NativeDate(job.scenes[index].date), __idx: index };
+      const value = { date: new NativeDate(source.scenes[index].date), __idx: index };
       Object.defineProperty(object, i, { value, writable: true, configurable: true });
     });
     object[name] = indices.map((index) => {
-      const scene = job.scenes[index];
+      const scene = source.scenes[index];
       return name === 'orbits' ? orbitOf(scene, index, withTiles) : tileOf(scene.tiles[0], index);
     });
     return object;
   }
 
-  function preProcess() {
-    const all = job.scenes.map((_, i) => i);
-    const preProcessScenes = theFunction('preProcessScenes');
-    if (preProcessScenes === undefined || job.mosaicking === 'SIMPLE' || all.length === 0) return all;
-    const collections = { scenes: scenesObject(all, false) };
-    if (job.mosaicking === 'ORBIT') {
-      collections.from = new NativeDate(job.from);
-      collections.to = new NativeDate(job.to);
+  // What the functions are given for a source, or in data fusion for each source under its key.
+  function perSource(make) {
+    return fusion ? Object.fromEntries(sources.map((source) => [source.key, make(source)])) : make(sources[0]);
+  }
+
+  function collectionOf(source) {
+    const collection = { scenes: scenesObject(source, source.kept, false) };
+    if (source.mosaicking === 'ORBIT') {
+      collection.from = new NativeDate(source.from);
+      collection.to = new NativeDate(source.to);
     }
-    const result = preProcessScenes(collections);
-    const left = result && result.scenes;
-    const list = Array.isArray(left) ? left : left && (left.orbits || left.tiles);
+    return collection;
+  }
+
+  function preProcess() {
+    for (const source of sources) source.kept = source.scenes.map((_, i) => i);
+    const preProcessScenes = theFunction('preProcessScenes');
+    if (preProcessScenes === undefined || sources.every(({ scenes: all }) => all.length === 0)) return;
+    const result = preProcessScenes(perSource(collectionOf));
+    for (const source of sources) {
+      if (source.scenes.length > 0) source.kept = left(fusion ? result && result[source.key] : result, source.kept);
+    }
+  }
+
+  function left(collection, all) {
+    const remaining = collection && collection.scenes;
+    const list = Array.isArray(remaining) ? remaining : remaining && (remaining.orbits || remaining.tiles);
     if (!Array.isArray(list)) refuse('preProcessScenes must return an object with scenes.');
     const indices = list.map((scene) => scene && scene.__idx);
     if (!indices.every((index) => all.includes(index))) refuse('preProcessScenes must return scenes it was given.');
@@ -91,7 +107,8 @@
     if (updateOutput === undefined) return;
     const output = {};
     for (const { id, bands } of job.outputs) output[id] = { bands };
-    updateOutput(output, { scenes: kept.map((index) => ({ date: new NativeDate(job.scenes[index].date) })) });
+    const dated = (source) => source.kept.map((index) => ({ date: new NativeDate(source.scenes[index].date) }));
+    updateOutput(output, perSource((source) => ({ scenes: dated(source) })));
     for (const declared of job.outputs) {
       const bands = output[declared.id] && output[declared.id].bands;
       if (!Number.isInteger(bands) || bands < 0) refuse(`Output ${declared.id} has an invalid number of bands: ${bands}`);
@@ -99,22 +116,32 @@
     }
   }
 
-  // details: {mosaicking, bands, from, to, scenes: [{date, dateFrom, dateTo, tiles}], outputs: [{id, bands}],
-  // requested: [id], inputMetadata}
-  function start(details, sampleMaker) {
+  // details: {sources: [{key, mosaicking, bands: number, from, to, scenes: [{date, dateFrom, dateTo, tiles}],
+  // empty}], outputs: [{id, bands}], requested: [id], inputMetadata}
+  function start(details, makers) {
     job = JSON.parse(details);
-    makeSample = sampleMaker;
+    sources = job.sources;
+    fusion = sources.length > 1;
     evaluatePixel = required('evaluatePixel');
     inputMetadata = job.inputMetadata;
     customData = {};
     outputMetadata = {};
-    kept = preProcess();
+    preProcess();
     updateBands();
-    scenes = scenesObject(kept, true);
+    sources.forEach((source, i) => {
+      source.make = makers[i];
+      const flat = fusion && source.empty ? 0 : 1;
+      source.depth = source.mosaicking === 'SIMPLE' ? flat : source.kept.length;
+    });
+    // In data fusion they are found as scenes.<key>.scenes (seen in the wild).
+    const told = (source) => scenesObject(source, source.kept, true);
+    scenes = fusion ? perSource((source) => ({ scenes: told(source) })) : told(sources[0]);
     outputs = job.outputs.filter(({ id }) => job.requested.includes(id));
     width = outputs.reduce((sum, { bands }) => sum + bands, 0);
     odd = {};
-    return JSON.stringify({ kept, outputs, reports: theFunction('updateOutputMetadata') !== undefined });
+    const reports = theFunction('updateOutputMetadata') !== undefined;
+    const [kept, depths] = [sources.map((source) => source.kept), sources.map(({ depth }) => depth)];
+    return JSON.stringify({ kept, depths, outputs, reports });
   }
 
   function noteLength(output, length) {
@@ -134,21 +161,31 @@
   function pixels(count, encoded) {
     const values = new Float64Array(Uint8Array.fromBase64(encoded).buffer);
     const target = new Float64Array(count * width);
-    const simple = job.mosaicking === 'SIMPLE';
-    const bands = job.bands.length;
-    const depth = simple ? 1 : kept.length;
+    const { mosaicking, make, bands, depth } = sources[0];
+    const simple = mosaicking === 'SIMPLE';
     const single = job.outputs.length === 1;
     let read = 0;
     let offset = 0;
+    function list(source) {
+      const taken = new Array(source.depth);
+      for (let i = 0; i < source.depth; i++) {
+        taken[i] = source.make(values, read);
+        read += source.bands;
+      }
+      return taken;
+    }
     for (let p = 0; p < count; p++) {
       let samples;
-      if (simple) {
-        samples = makeSample(values, read);
+      if (fusion) {
+        samples = {};
+        for (const source of sources) samples[source.key] = list(source);
+      } else if (simple) {
+        samples = make(values, read);
         read += bands;
       } else {
         samples = new Array(depth);
         for (let i = 0; i < depth; i++) {
-          samples[i] = makeSample(values, read);
+          samples[i] = make(values, read);
           read += bands;
         }
       }
@@ -176,7 +213,7 @@
   function finish() {
     const updateOutputMetadata = theFunction('updateOutputMetadata');
     // Not without scenes (assumed): the service then says "No data" instead of delivering anything.
-    const anything = job.mosaicking === 'SIMPLE' || kept.length > 0;
+    const anything = sources.some((source) => source.depth > 0);
     if (anything && updateOutputMetadata !== undefined) {
       updateOutputMetadata(scenes, inputMetadata, outputMetadata);
     }

@@ -12,12 +12,11 @@ from airflow_provider_sentinelhub.sandbox.evalscript.check import length_warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from airflow_provider_sentinelhub.sandbox.evalscript.engine import Evalscript
-    from airflow_provider_sentinelhub.sandbox.evalscript.spec import SceneInfo
+    from airflow_provider_sentinelhub.sandbox.evalscript.sources import Stack
 
 DTYPES = {
     "INT8": "int8",
@@ -45,45 +44,55 @@ class Run:
     ``userData``) is noticed, by evaluating some pixels twice, and raises `StatefulScriptError`: then start
     over with a new `Evalscript` and ``distinct=False``, which evaluates each pixel, row by row.
 
-    :ivar kept: indices of the scenes left by ``preProcessScenes``, in the order the script sees them
+    :ivar kept: for each stack the indices of the scenes left by ``preProcessScenes``, in the order the script
+        sees them
     :ivar outputs: declared ids of the requested outputs and their numbers of bands
     """
 
     def __init__(
         self,
         evalscript: Evalscript,
-        scenes: Sequence[SceneInfo],
+        stacks: Sequence[Stack],
         *,
         requested: Sequence[str],
-        time_range: tuple[datetime, datetime],
-        scales: Mapping[str, float],
         distinct: bool = True,
     ) -> None:
         setup = evalscript.setup
         self._script = evalscript.script
-        started = start(self._script, setup, scenes, requested, time_range)
-        self.kept: tuple[int, ...] = tuple(started["kept"])
+        started = start(self._script, setup, stacks, requested)
+        self.kept: tuple[tuple[int, ...], ...] = tuple(map(tuple, started["kept"]))
         self.outputs: dict[str, int] = {output["id"]: output["bands"] for output in started["outputs"]}
         self._started = started
         self._types = {output.id: output.sample_type for output in setup.outputs}
-        self._bands = tuple(band for band, _ in setup.bands)
-        self._simple = setup.mosaicking == "SIMPLE"
-        depth = 1 if self._simple else len(self.kept)
-        self._scales = np.array([scales.get(band, 1.0) for band in self._bands] * depth)
+        self._bands = [stack.source.bands for stack in stacks]
+        self._scales = np.array(
+            [
+                stack.scales.get(band, 1.0)
+                for stack, depth in zip(stacks, started["depths"], strict=True)
+                for _ in range(depth)
+                for band in stack.source.bands
+            ]
+        )
         # What updateOutputMetadata reports may be gathered pixel by pixel (a documented use).
         self._distinct = distinct and not started["reports"]
 
     def pixels(
-        self, samples: Sequence[Mapping[str, NDArray[Any]]], shape: tuple[int, int]
+        self, samples: Sequence[Sequence[Mapping[str, NDArray[Any]]]], shape: tuple[int, int]
     ) -> dict[str, NDArray[Any]]:
         """Evaluate a block of pixels.
 
-        :param samples: for each kept scene (SIMPLE: one) the source values of each band, rows x columns;
-            ``scales`` turn them into the unit that the script asked for
+        :param samples: for each stack, for each kept scene (SIMPLE: one, but none in data fusion if the stack
+            is empty) the source values of each band, rows x columns; the stack's ``scales`` turn them into
+            the unit that the script asked for
         :param shape: rows and columns of the block
         :return: for each requested output bands x rows x columns, in the type of its sampleType
         """
-        columns = [np.ravel(sample[band]) for sample in samples for band in self._bands]
+        columns = [
+            np.ravel(sample[band])
+            for bands, stack in zip(self._bands, samples, strict=True)
+            for sample in stack
+            for band in bands
+        ]
         count = shape[0] * shape[1]
         if self._distinct:
             representatives, inverse = _distinct_pixels(columns, count)

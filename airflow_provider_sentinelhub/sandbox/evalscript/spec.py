@@ -27,6 +27,7 @@ class InputSpec:
     datasource: str | None
     bands: tuple[str, ...]
     units: tuple[str | None, ...]
+    mosaicking: str | None = None  # counts in data fusion, before that of the whole script (documented)
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,7 @@ class Setup:
     @property
     def bands(self) -> tuple[tuple[str, str | None], ...]:
         """All requested bands with their units, in order. Several inputs of one collection count as one."""
-        requested: dict[str, str | None] = {}
-        for spec in self.inputs:
-            requested.update(zip(spec.bands, spec.units, strict=True))
-        return tuple(requested.items())
+        return merged(self.inputs)
 
     def output(self, identifier: str) -> OutputSpec:
         """Return the declared output, or raise as the service does."""
@@ -65,27 +63,40 @@ class Setup:
         raise EvalscriptError(message)
 
     def units(self, collection_type: str) -> dict[str, str]:
-        """Return the unit of each requested band of that collection; raises for unknown bands and units.
+        """Return the unit of each requested band of that collection; see `resolved`."""
+        return resolved(collection_type, self.bands)
 
-        A collection without a table (BYOC, …) is taken at its word.
-        """
-        collection = COLLECTIONS.get(collection_type)
-        if collection is None:
-            return {band: unit or "DN" for band, unit in self.bands}
-        resolved = {}
-        for band, unit in self.bands:
-            supported = collection.units.get(band)
-            if supported is None:
-                message = f"Collection '{collection.name}' has no band '{band}'."
-                raise EvalscriptError(message)
-            if unit is not None and unit not in supported:
-                message = (
-                    f"Invalid script! Band '{band}' of collection '{collection.name}' requested in "
-                    f"unsupported units '{unit}'! Supported units for this band: [{', '.join(supported)}]."
-                )
-                raise EvalscriptError(message)
-            resolved[band] = unit or supported[0]
-        return resolved
+
+def merged(inputs: Iterable[InputSpec]) -> tuple[tuple[str, str | None], ...]:
+    """Return the bands of several inputs of one collection with their units, each once, in order."""
+    requested: dict[str, str | None] = {}
+    for spec in inputs:
+        requested.update(zip(spec.bands, spec.units, strict=True))
+    return tuple(requested.items())
+
+
+def resolved(collection_type: str, bands: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Return the unit of each band of a collection; raises for unknown bands and units.
+
+    A collection without a table (BYOC, …) is taken at its word.
+    """
+    collection = COLLECTIONS.get(collection_type)
+    if collection is None:
+        return {band: unit or "DN" for band, unit in bands}
+    units = {}
+    for band, unit in bands:
+        supported = collection.units.get(band)
+        if supported is None:
+            message = f"Collection '{collection.name}' has no band '{band}'."
+            raise EvalscriptError(message)
+        if unit is not None and unit not in supported:
+            message = (
+                f"Invalid script! Band '{band}' of collection '{collection.name}' requested in "
+                f"unsupported units '{unit}'! Supported units for this band: [{', '.join(supported)}]."
+            )
+            raise EvalscriptError(message)
+        units[band] = unit or supported[0]
+    return units
 
 
 @dataclass(frozen=True)
@@ -137,9 +148,7 @@ def parse_setup(result: Any) -> Setup:
     if not isinstance(result, dict):
         raise _invalid("function setup() must return an object.")
     inputs = tuple(_inputs(result.get("input")))
-    mosaicking = result.get("mosaicking", "SIMPLE")  # an unknown constant is undefined, hence SIMPLE
-    if mosaicking not in MOSAICKINGS:
-        raise _invalid(f"Unknown mosaicking '{mosaicking}'. Supported: [{', '.join(MOSAICKINGS)}].")
+    mosaicking = _mosaicking(result.get("mosaicking", "SIMPLE"))  # an unknown constant is undefined
     raw_outputs = result.get("output")
     listed = raw_outputs if isinstance(raw_outputs, list) else [raw_outputs]
     outputs = tuple(_output(raw) for raw in listed)
@@ -174,7 +183,17 @@ def _inputs(raw: Any) -> Iterable[InputSpec]:
         bands = item.get("bands")
         if not isinstance(bands, list) or not all(isinstance(band, str) for band in bands):
             raise _invalid("input.bands must be an array of band names.")
-        yield InputSpec(item.get("datasource"), tuple(bands), _units(item.get("units"), len(bands)))
+        datasource = item.get("datasource")
+        if datasource is not None and not isinstance(datasource, str):
+            raise _invalid("input.datasource must be a string.")
+        mosaicking = _mosaicking(item["mosaicking"]) if "mosaicking" in item else None
+        yield InputSpec(datasource, tuple(bands), _units(item.get("units"), len(bands)), mosaicking)
+
+
+def _mosaicking(raw: Any) -> str:
+    if not isinstance(raw, str) or raw not in MOSAICKINGS:
+        raise _invalid(f"Unknown mosaicking '{raw}'. Supported: [{', '.join(MOSAICKINGS)}].")
+    return raw
 
 
 def _units(raw: Any, count: int) -> tuple[str | None, ...]:

@@ -5,7 +5,9 @@ Every pixel is a pure function of its place on earth and the date: no files, no 
 
 from __future__ import annotations
 
-from airflow_provider_sentinelhub.sandbox.scenes.lattice import Grid, Lattice
+from airflow_provider_sentinelhub.sandbox.scenes.footprints import Footprint, acquired, footprint
+from airflow_provider_sentinelhub.sandbox.scenes.lattice import Grid, Lattice, metres_per_unit
+from airflow_provider_sentinelhub.sandbox.scenes.orbits import FIRST_DAY
 from airflow_provider_sentinelhub.sandbox.scenes.products import (
     COLLECTIONS,
     Product,
@@ -15,4 +17,18 @@ from airflow_provider_sentinelhub.sandbox.scenes.products import (
 )
 from airflow_provider_sentinelhub.sandbox.scenes.sampling import Reader
 
-__all__ = ["COLLECTIONS", "Grid", "Lattice", "Product", "Reader", "grouped", "ordered", "search"]
+__all__ = [
+    "COLLECTIONS",
+    "FIRST_DAY",
+    "Footprint",
+    "Grid",
+    "Lattice",
+    "Product",
+    "Reader",
+    "acquired",
+    "footprint",
+    "grouped",
+    "metres_per_unit",
+    "ordered",
+    "search",
+]

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.sandbox import delivery
 from airflow_provider_sentinelhub.sandbox.grids import GRIDS
 from airflow_provider_sentinelhub.sandbox.steering import is_whole
-from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.buckets import BucketFindings
+from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_BUFFER = 2**15 - 1
 
-_CREDENTIALS = {
-    "accessKey": re.compile(r"[!-~]{1,256}"),
-    "secretAccessKey": re.compile(r"[!-~]{1,256}"),
-    "iamRoleARN": re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}"),
-}
 _RESAMPLING = ("nearest", "average", "gauss", "cubic", "cubicspline", "lanczos", "average_magphase", "mode")
 
 
-class OutputFindings(Findings):
+class OutputFindings(BucketFindings):
     """The findings about ``input`` and ``output``; fills in their defaults."""
 
     def check_grid(self, grid: Json) -> None:
         """Look at ``input``."""
-        if grid.get("type") == "geopackage":
-            self.fail(("input", "type"), f"geopackage: {NOT_IMITATED}")
-            return
         if grid.get("type") != "tiling-grid":
             self.fail(("input", "type"), "must be tiling-grid or geopackage")
             return
@@ -89,26 +81,10 @@ class OutputFindings(Findings):
             self.fail((*at, "usePredictor"), "must be true or false")
 
     def _delivery(self, target: Json, *, outputs: int, zarr: bool) -> None:
-        if "s3" not in target:
-            other = next(iter(target), None)
-            self.fail(
-                ("output", "delivery"),
-                f"{other}: {NOT_IMITATED}" if other in {"gs", "pl:destinations"} else "s3 must be given",
-            )
-            return
-        bucket = self.child(target, "s3", ("output", "delivery"))
+        bucket = self.check_bucket(target, ("output", "delivery"))
         if bucket is None:
             return
         at = ("output", "delivery", "s3")
-        for key, form in _CREDENTIALS.items():
-            value = bucket.get(key)
-            if key in bucket and not (isinstance(value, str) and form.fullmatch(value)):
-                self.fail((*at, key), "does not have the form of one")
-        if not isinstance(bucket.get("region", ""), str):
-            self.fail((*at, "region"), "must be a text")
-        keys = {"accessKey", "secretAccessKey"} & bucket.keys()
-        if len(keys) == 1 or bool(keys) == ("iamRoleARN" in bucket):
-            self.fail(at, "either iamRoleARN, or accessKey and secretAccessKey must be given")
         url = bucket.get("url")
         try:
             destination = delivery.Destination.parse(url if isinstance(url, str) else "")

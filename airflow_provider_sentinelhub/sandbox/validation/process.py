@@ -1,17 +1,21 @@
-"""The ``processRequest``: area, collections, responses."""
+"""What to render, in batch requests and in the Process API: area, collections, responses."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import shapely
 from shapely.geometry import shape
 
-from airflow_provider_sentinelhub.sandbox.definition import EXTENSIONS, ZARR, area
+from airflow_provider_sentinelhub.sandbox.definition import ZARR, area
 from airflow_provider_sentinelhub.sandbox.grids import parse_crs
 from airflow_provider_sentinelhub.sandbox.scenes import COLLECTIONS
 from airflow_provider_sentinelhub.sandbox.steering import is_number
-from airflow_provider_sentinelhub.sandbox.validation.findings import NOT_IMITATED, Findings, Json
+from airflow_provider_sentinelhub.sandbox.validation.findings import Findings, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 NO_EVALSCRIPT = "Missing or empty evalscript."
@@ -21,11 +25,20 @@ _INTERPOLATIONS = ("NEAREST", "BILINEAR", "BICUBIC")
 
 
 class ProcessFindings(Findings):
-    """The findings about a ``processRequest``; fills in its defaults."""
+    """The findings about what to render, of a batch request or the Process API; fills in its defaults.
 
-    def check(self, process: Json, *, bounds_needed: bool, zarr: bool = False) -> None:
-        """Look at all of it; for Zarr output, all responses must be of its format."""
-        at = ("processRequest",)
+    :param at: keys that lead there
+    :param formats: MIME types a response may have
+    :param default: the MIME type of the one response where none is given
+    """
+
+    def __init__(self, at: tuple[str, ...], formats: Sequence[str], *, default: str) -> None:
+        super().__init__()
+        self._at, self._formats, self._default = at, formats, default
+
+    def check(self, process: Json, *, bounds_needed: bool) -> None:
+        """Look at all of it."""
+        at = self._at
         script = process.get("evalscript")
         if not isinstance(script, str) or not script.strip():
             self.fail((*at, "evalscript"), NO_EVALSCRIPT)
@@ -36,7 +49,7 @@ class ProcessFindings(Findings):
             self._data(source, (*at, "input"))
         output = self.child(process, "output", at)
         if output is not None:
-            self._responses(output, (*at, "output"), (ZARR,) if zarr else tuple(EXTENSIONS))
+            self._responses(output, (*at, "output"))
 
     def _bounds(self, source: Json, at: tuple[str, ...]) -> None:
         bounds = self.child(source, "bounds", at)
@@ -105,8 +118,9 @@ class ProcessFindings(Findings):
         if not isinstance(data, list) or not data or not all(isinstance(item, dict) for item in data):
             self.fail(at, "must be a list of at least one collection")
             return
-        if len(data) > 1:
-            self.fail(at, f"several collections: {NOT_IMITATED}")
+        ids = [item["id"] for item in data if "id" in item]
+        if any(ids.count(identifier) > 1 for identifier in ids):
+            self.fail(at, "ids must be unique")
         for index, item in enumerate(data):
             self._collection(item, (*at[:-1], f"data[{index}]"))
 
@@ -146,10 +160,10 @@ class ProcessFindings(Findings):
         elif start > end:
             self.fail(at, "from must not be later than to")
 
-    def _responses(self, output: Json, at: tuple[str, ...], formats: tuple[str, ...]) -> None:
+    def _responses(self, output: Json, at: tuple[str, ...]) -> None:
         at = (*at, "responses")
         responses = output.setdefault(
-            "responses", [{"identifier": "default", "format": {"type": "image/tiff"}}]
+            "responses", [{"identifier": "default", "format": {"type": self._default}}]
         )
         if (
             not isinstance(responses, list)
@@ -170,8 +184,8 @@ class ProcessFindings(Findings):
                 seen.add(identifier)
             form = response.get("format")
             mime = form.get("type") if isinstance(form, dict) else None
-            if mime not in formats:
-                self.fail((*here, "format", "type"), f"must be one of {', '.join(formats)}")
+            if mime not in self._formats:
+                self.fail((*here, "format", "type"), f"must be one of {', '.join(self._formats)}")
             elif mime != ZARR and (identifier == "userdata") != (mime == "application/json"):
                 self.fail((*here, "format", "type"), "application/json is for userdata, and userdata for it")
 
