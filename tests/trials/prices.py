@@ -116,6 +116,7 @@ def main() -> int:
     early = [_near(one.before.before_minimum.likely, one.units, WITHIN) for one in outcomes]
     blind = [_within(one.blind.before_minimum, one.units) for one in outcomes]
     print(f"\n| {len(outcomes)} requests, seed {options.seed} | share | promised |\n|---|---:|---:|")
+    print(f"| cost something | {sum(one.units > 0 for one in outcomes) / len(outcomes):.1%} | |")
     print(f"| likely within {WITHIN:.0%}, after the analysis | {close:.1%} | {PROMISED[0]:.0%} |")
     print(f"| between low and high, after the analysis | {bracketed:.1%} | {PROMISED[1]:.0%} |")
     print(f"| likely within {WITHIN:.0%}, before creation | {sum(early) / len(early):.1%} | |")

@@ -123,10 +123,15 @@ def test_tiles_that_nobody_saw_are_free_or_cost_one_sample() -> None:
 def test_the_antimeridian() -> None:
     bounds = {"bbox": [179.9, 10.0, 180.0, 10.1]}
     both = shapely.MultiPolygon([box(178, 8, 180, 12), box(-180, 8, -178, 12)])
-    estimate = price_definition(
-        wire(bounds, grid=2, resolution=360), script=script("ORBIT"), scenes=[seen(both), seen(both, 7)]
-    )
+    asked = []
+
+    def find(_name: str, area: Any, *_times: Any) -> list[Any]:
+        asked.append(area)
+        return [seen(both), seen(both, 7)]
+
+    estimate = price_definition(wire(bounds, grid=2, resolution=360), script=script("ORBIT"), scenes=find)
     assert estimate.samples == pytest.approx((2, 2, 2))
+    assert 0.5 < asked[0].area < 3  # on both sides, not around the world
 
 
 def test_scenes_are_looked_for_where_whole_tiles_are() -> None:
