@@ -3,9 +3,12 @@
     python tests/trials/prices.py [--count 200] [--seed 1] [--only NUMBER …]
 
 Random requests, priced before they are created and after their analysis, with the scenes that the Catalog
-knows, then processed. Ends with a table and, with ``--plot``, a picture; exit code 1 if the estimates after the
-analysis were not as good as promised. Those that are off lie near the border of two UTM zones: the sandbox
-renders a tile from the scenes of the zones that it touches, while its Catalog lists the neighbours' as well.
+knows, then processed. Ends with a table and, with ``--plot``, a picture; exit code 1 if the estimates after
+the analysis were not as good as promised.
+
+Two kinds are off. Near the border of two UTM zones, the sandbox renders a tile from the scenes of the zones
+that it touches, while its Catalog lists the neighbours' as well. In data fusion with SIMPLE mosaicking, it
+bills a sample also of a collection that has no scene there.
 
 A request costs 100 PU at least, and these are small: so the sums of their tiles are compared, too.
 """
