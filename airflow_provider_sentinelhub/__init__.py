@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": [
                     f"{_PACKAGE}.operators.base",
                     f"{_PACKAGE}.operators.batch",
+                    f"{_PACKAGE}.operators.process",
                     f"{_PACKAGE}.operators.steps",
                 ],
             }
@@ -38,7 +39,11 @@ def get_provider_info() -> dict[str, object]:
         "sensors": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": [f"{_PACKAGE}.sensors.batch", f"{_PACKAGE}.sensors.tiles"],
+                "python-modules": [
+                    f"{_PACKAGE}.sensors.batch",
+                    f"{_PACKAGE}.sensors.catalog",
+                    f"{_PACKAGE}.sensors.tiles",
+                ],
             }
         ],
         "hooks": [
@@ -47,7 +52,12 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": [f"{_PACKAGE}.hooks.sentinelhub"],
             }
         ],
-        "triggers": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.triggers.batch"]}],
+        "triggers": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_PACKAGE}.triggers.batch", f"{_PACKAGE}.triggers.catalog"],
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "sentinelhub",

@@ -57,7 +57,7 @@ class TokenSource:
                 "client_secret": self._credentials.client_secret,
             },
         )
-        answer = backoff.call(lambda: http.send(call), safe=True)
+        answer = backoff.call(lambda: http.send(call).json(), safe=True)
         try:
             token, lifetime = str(answer["access_token"]), float(answer["expires_in"])
         except (TypeError, KeyError, ValueError) as error:

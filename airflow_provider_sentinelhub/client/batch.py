@@ -6,16 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_sentinelhub.client.auth import shared_token_source
-from airflow_provider_sentinelhub.client.errors import AuthenticationError, GarbledReplyError, NotFoundError
-from airflow_provider_sentinelhub.client.http import Call, Http
+from airflow_provider_sentinelhub.client.errors import GarbledReplyError, NotFoundError
+from airflow_provider_sentinelhub.client.http import Call
 from airflow_provider_sentinelhub.client.models import BatchRequest, TilingGrid
-from airflow_provider_sentinelhub.client.retries import Backoff
+from airflow_provider_sentinelhub.client.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_sentinelhub.client.deployments import Credentials, Deployment
+    from airflow_provider_sentinelhub.client.retries import Backoff
 
 # For this long after a create the service may not know the new request yet (seen in the wild: up to minutes).
 NEW_REQUEST_GRACE = 180.0
@@ -26,7 +26,8 @@ class BatchClient:
     """A Sentinel Hub account's batch requests and tiling grids. Safe to share between threads.
 
     Every method raises `TransportError` or `ApiError`; calls that may happen twice without harm are repeated
-    as ``backoff`` says, a create only after an error that proves that nothing was created.
+    as ``backoff`` says, a create only after an error that proves that nothing was created. ``session`` is
+    what other APIs of the account can share.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class BatchClient:
         backoff: Backoff | None = None,
         timeout: tuple[float, float] | None = None,
     ) -> None:
-        self.deployment = deployment
-        self.backoff = backoff or Backoff()
-        self._http = Http(timeout) if timeout else Http()
-        self._tokens = shared_token_source(deployment.token_url, credentials)
+        self.session = Session(deployment, credentials, backoff=backoff, timeout=timeout)
         self._created: dict[str, float] = {}
+
+    @property
+    def deployment(self) -> Deployment:
+        """Where the account is."""
+        return self.session.deployment
 
     def create(self, definition: Mapping[str, Any]) -> BatchRequest:
         """Create a batch request from its wire form. Costs nothing until it is started.
@@ -110,7 +113,7 @@ class BatchClient:
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._http.close()
+        self.session.close()
 
     def _act(self, doing: str, request_id: str, action: str) -> None:
         what = f"{doing} batch request {request_id}"
@@ -127,15 +130,8 @@ class BatchClient:
         json: Mapping[str, Any] | None = None,
         safe: bool = True,
     ) -> Any:
-        call = Call(what, method, self.deployment.batch_url + path, params=params, json=json, safe=safe)
-
-        token = self._tokens.token(self._http, self.backoff)
-        try:
-            return self.backoff.call(lambda: self._http.send(call, token), safe=safe)
-        except AuthenticationError:
-            # The service may have forgotten a token before its time: once more, with a fresh one.
-            fresh = self._tokens.token(self._http, self.backoff, refused=token)
-            return self.backoff.call(lambda: self._http.send(call, fresh), safe=safe)
+        url = self.deployment.batch_url + path
+        return self.session.json(Call(what, method, url, params=params, json=json, safe=safe))
 
     def _of_request(self, request_id: str, call: Callable[[], Any]) -> Any:
         """Call, and call again while the service does not know yet what this client has just created."""

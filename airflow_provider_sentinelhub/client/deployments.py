@@ -10,6 +10,8 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 PathScheme = Literal["new", "old"]
 
 _BATCH_PATHS: dict[PathScheme, str] = {"new": "/batch/v2", "old": "/api/v2/batch"}
+_PROCESS_PATHS: dict[PathScheme, str] = {"new": "/process/v1", "old": "/api/v1/process"}
+_CATALOG_PATHS: dict[PathScheme, str] = {"new": "/catalog/v1", "old": "/api/v1/catalog/1.0.0"}
 _PLANET_TOKEN_URL = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token"  # noqa: S105
 
 
@@ -31,6 +33,16 @@ class Deployment:
     def batch_url(self) -> str:
         """Base of all Batch V2 endpoints."""
         return self.base_url.rstrip("/") + _BATCH_PATHS[self.path_scheme]
+
+    @property
+    def process_url(self) -> str:
+        """The Process API's only endpoint."""
+        return self.base_url.rstrip("/") + _PROCESS_PATHS[self.path_scheme]
+
+    @property
+    def catalog_url(self) -> str:
+        """Base of all Catalog endpoints."""
+        return self.base_url.rstrip("/") + _CATALOG_PATHS[self.path_scheme]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,10 @@ _SECRET_KEYS = frozenset({"accessKey", "secretAccessKey", "credentials", "client
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP call; ``what`` says in words what it is for."""
+    """One HTTP call; ``what`` says in words what it is for.
+
+    ``safe`` says that it may happen twice without harm; ``timeout`` is as in `Http`, for a slow one.
+    """
 
     what: str
     method: str
@@ -37,6 +41,29 @@ class Call:
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
     safe: bool = True
+    accept: str = "application/json"
+    timeout: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A 2xx answer."""
+
+    call: Call
+    content: bytes
+    headers: Mapping[str, str]
+
+    def json(self) -> Any:
+        """Return the decoded JSON, None where there is no body; `GarbledReplyError` for anything else."""
+        if not self.content:
+            return None
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            raise GarbledReplyError(
+                f"{self.call.what}: the answer of {self.call.url} is not JSON. "
+                "Check that the connection's base_url and token_url are those of a Sentinel Hub deployment."
+            ) from error
 
 
 class Http:
@@ -46,11 +73,8 @@ class Http:
         self.timeout = timeout
         self._kept: requests.Session | None = None
 
-    def send(self, call: Call, token: str | None = None) -> Any:
-        """Send once; returns the decoded JSON of a 2xx answer, None where it has no body.
-
-        Raises `TransportError` or `ApiError`.
-        """
+    def send(self, call: Call, token: str | None = None) -> Reply:
+        """Send once; raises `TransportError` or `ApiError` for every end but a 2xx answer."""
         import requests
 
         # A kept connection that the server has just closed loses a reply: a call that must not
@@ -63,10 +87,10 @@ class Http:
                 params=call.params,
                 json=call.json,
                 data=call.form,
-                headers={"Accept": "application/json"},
+                headers={"Accept": call.accept},
                 # An auth object, or requests would put a netrc entry in its place.
                 auth=_Bearer(token),
-                timeout=self.timeout,
+                timeout=call.timeout or self.timeout,
                 # A POST that follows a redirect loses its body or leaks its token.
                 allow_redirects=False,
             )
@@ -124,7 +148,7 @@ def _transport_error(call: Call, error: requests.RequestException) -> Exception:
     )
 
 
-def _read(call: Call, response: requests.Response, token: str | None) -> Any:
+def _read(call: Call, response: requests.Response, token: str | None) -> Reply:
     if response.status_code >= 400:
         body = decode_error(response.text)
         if not body.message and response.text and "json" not in response.headers.get("Content-Type", ""):
@@ -140,15 +164,7 @@ def _read(call: Call, response: requests.Response, token: str | None) -> Any:
             f"{call.what}: {call.url} answered with a redirect ({response.status_code}). "
             "Check the connection's base_url and token_url, https:// included."
         )
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except ValueError as error:
-        raise GarbledReplyError(
-            f"{call.what}: the answer of {call.url} is not JSON. "
-            "Check that the connection's base_url and token_url are those of a Sentinel Hub deployment."
-        ) from error
+    return Reply(call, response.content, response.headers)
 
 
 def _secrets(value: Any) -> set[str]:

@@ -71,12 +71,12 @@ class BatchRequest:
             user_action=str(body.get("userAction") or ""),
             stopped_reason=str(body.get("stoppedStatusReason") or ""),
             error=str(body.get("error") or ""),
-            completion_percentage=_number(body.get("completionPercentage")),
-            cost_pu=_number(body.get("costPU")),
+            completion_percentage=number_or_none(body.get("completionPercentage")),
+            cost_pu=number_or_none(body.get("costPU")),
             description=str(definition.get("description") or body.get("description") or ""),
-            created=_instant(body.get("created")),
-            last_updated=_instant(body.get("lastUpdated")),
-            user_action_updated=_instant(body.get("userActionUpdated")),
+            created=read_instant(body.get("created")),
+            last_updated=read_instant(body.get("lastUpdated")),
+            user_action_updated=read_instant(body.get("userActionUpdated")),
             definition=definition,
         )
 
@@ -112,18 +112,19 @@ class TilingGrid:
         return cls(
             id=body["id"],
             name=str(body.get("name") or ""),
-            tile_width=_number(properties.get("tileWidth")),
-            tile_height=_number(properties.get("tileHeight")),
+            tile_width=number_or_none(properties.get("tileWidth")),
+            tile_height=number_or_none(properties.get("tileHeight")),
             unit=str(properties.get("unit") or ""),
             resolutions=tuple(sorted(float(r) for r in properties.get("resolutions") or ())),
         )
 
 
-def _number(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
+    """Read a number."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _instant(value: Any) -> datetime | None:
+def read_instant(value: Any) -> datetime | None:
     """Read a date-time with any number of decimals (Python 3.10 accepts three or six of them)."""
     match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?", str(value or ""))
     if match is None:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_sentinelhub.client.batch import BatchClient
+    from airflow_provider_sentinelhub.client.catalog import CatalogClient
     from airflow_provider_sentinelhub.client.delivery.ledger import Ledger
     from airflow_provider_sentinelhub.client.grids import GridTile
     from airflow_provider_sentinelhub.client.grids.offers import Offer
     from airflow_provider_sentinelhub.client.models import TilingGrid
+    from airflow_provider_sentinelhub.client.process import ProcessClient
     from airflow_provider_sentinelhub.client.retries import Backoff
 
 
@@ -51,6 +53,20 @@ class SentinelHubHook(BaseHook):
     def client(self) -> BatchClient:
         """The client; made at first use. Raises `DefinitionError` for a connection that cannot work."""
         return client_of(self.get_connection(self.sentinelhub_conn_id), self._backoff)
+
+    @property
+    def process(self) -> ProcessClient:
+        """The Process API of the same account, over the same connections."""
+        from airflow_provider_sentinelhub.client.process import ProcessClient
+
+        return ProcessClient(self.client.session)
+
+    @property
+    def catalog(self) -> CatalogClient:
+        """The Catalog of the same account, over the same connections."""
+        from airflow_provider_sentinelhub.client.catalog import CatalogClient
+
+        return CatalogClient(self.client.session)
 
     def get_conn(self) -> BatchClient:
         """Return the client."""

@@ -71,7 +71,8 @@ class DeliveringOperator(WholeLifeOperator):
             return self._unchecked(original)
         with open_ledger(bucket_client(self._reading_conn_id()), original) as ledger:
             report = ledger.report
-            self.log.info("Batch request %s delivers to %s\n%s", original.id, report.delivery, report.table())
+            self.log.info("%s", report.headline)
+            self.log.info("\n%s", report.table())
             context["ti"].xcom_push(key="report", value=report.counts())
             try:
                 DeliveryPolicy(self.max_failed_tiles, self.no_data).check(report)

@@ -104,7 +104,8 @@ class SentinelHubTilesSensor(SentinelHubBatchSensor):
 
         with open_ledger(bucket_client(self.aws_conn_id), request) as ledger:
             report = ledger.report
-            self.log.info("Batch request %s delivers to %s\n%s", request.id, report.delivery, report.table())
+            self.log.info("%s", report.headline)
+            self.log.info("\n%s", report.table())
             context["ti"].xcom_push(key="report", value=report.counts())
             DeliveryPolicy(self.max_failed_tiles, self.no_data).check(report)
             items = self._hand_over(ledger)

@@ -6,22 +6,19 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sentinelhub.client.actions import stop_if_running
-from airflow_provider_sentinelhub.client.errors import AuthenticationError, BatchError, SentinelHubError
+from airflow_provider_sentinelhub.client.errors import BatchError
 from airflow_provider_sentinelhub.client.judge import reached, target
-from airflow_provider_sentinelhub.client.retries import Backoff
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_provider_sentinelhub.triggers.clients import forget_client, shared_client
 from airflow_provider_sentinelhub.triggers.kills import killed_for_good
+from airflow_provider_sentinelhub.triggers.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Polls that may fail one after the other before the worker is woken to look for itself.
-_FORGIVEN = Backoff(attempts=10, first=2.0, longest=120.0)
+    from airflow_provider_sentinelhub.client.batch import BatchClient
 
 # An event loop forgets a task that nobody else refers to.
 _stopping: set[asyncio.Task[None]] = set()
@@ -103,36 +100,20 @@ class SentinelHubBatchTrigger(BaseTrigger):
         }
 
     async def _poll(self) -> str:
-        goal = target(self.target_status)
-        failures, seen = 0, ""
-        while time.time() < self.deadline:
-            pause = self.poll_interval
+        goal, seen = target(self.target_status), ""
+
+        async def look(client: BatchClient) -> str | None:
+            nonlocal seen
+            request = await asyncio.to_thread(client.get, self.request_id)
+            if request.progress != seen:
+                seen = request.progress
+                self.log.info("Batch request %s: %s", self.request_id, seen)
             try:
-                client = await shared_client(self.sentinelhub_conn_id)
-                request = await asyncio.to_thread(client.get, self.request_id)
-                failures = 0
-                if request.progress != seen:
-                    seen = request.progress
-                    self.log.info("Batch request %s: %s", self.request_id, seen)
-                if reached(request, goal):
-                    return "reached"
+                return "reached" if reached(request, goal) else None
             except BatchError:
                 return "ended"
-            except AirflowException as error:
-                self.log.warning("The connection cannot be used: %s", error)
-                return "failing"
-            except SentinelHubError as error:
-                failures += 1
-                if isinstance(error, AuthenticationError):
-                    # The secret may have been changed in the connection since it was read.
-                    forget_client(self.sentinelhub_conn_id)
-                if failures >= (_FORGIVEN.attempts if error.retryable else 2):
-                    self.log.warning("%d polls failed in a row: %s", failures, error)
-                    return "failing"
-                pause = _FORGIVEN.wait(failures, error)
-                self.log.info("A poll failed and is repeated in %.0f s: %s", pause, error)
-            await asyncio.sleep(min(pause, max(0.0, self.deadline - time.time())))
-        return "deadline"
+
+        return await poll(look, self.sentinelhub_conn_id, self.poll_interval, self.deadline, self.log)
 
     async def on_kill(self) -> None:
         """Stop the request if a person has killed the task for good.

@@ -96,7 +96,17 @@ def test_forms_in_lon_lat(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [[1, 2, 3, 4], (1.0, "2", 3, 4), "1,2,3,4", " 1 2 3 4 ", "[1, 2, 3, 4]", "(1, 2.0, 3e0, 4)"]
+    "value",
+    [
+        [1, 2, 3, 4],
+        np.array([1, 2, 3, 4]),
+        Area(box(1, 2, 3, 4), rectangle=True),
+        (1.0, "2", 3, 4),
+        "1,2,3,4",
+        " 1 2 3 4 ",
+        "[1, 2, 3, 4]",
+        "(1, 2.0, 3e0, 4)",
+    ],
 )
 def test_a_box(value: Any) -> None:
     assert Area.read(value).to_wire() == {"bbox": [1, 2, 3, 4], "properties": {"crs": CRS84}}
@@ -121,6 +131,12 @@ def test_forms_that_say_their_crs() -> None:
     assert faults(bbox, crs=32634) == [
         f"area_crs: the area says that its CRS is {EPSG}32633, not {EPSG}32634. Leave it out"
     ]
+
+
+def test_coordinates_that_are_nowhere() -> None:
+    area = Area.read([1e9, 1e9, 2e9, 2e9], crs=3035)
+    with pytest.raises(DefinitionError, match="reaches beyond what EPSG:4326 can hold"):
+        area.in_lon_lat()
 
 
 def test_geojson_is_longitude_first_whatever_its_crs_says() -> None:
@@ -206,6 +222,11 @@ def test_all_faults_are_told_at_once() -> None:
         "area: geometry 3 has a Point in it",
     ]
     assert "geometry 4 reaches from 0 0 to 1 100" in faults(geopandas.GeoSeries(geometries))[-1]
+    assert [fault.split(":")[0] for fault in faults(BOW_TIE, tolerance_m=-1, invalid="mend")] == [
+        "invalid_area",
+        "area_tolerance",
+        "area",
+    ]
     many = faults(geopandas.GeoSeries([BOW_TIE] * 50))
     assert (len(many), many[-1]) == (11, "area: has 40 more faults. Mend the others first")
 
@@ -226,9 +247,33 @@ def test_random_round_trips() -> None:
         shape = star(chance, chance.uniform(-160, 160), chance.uniform(-70, 70), chance.uniform(0.01, 10))
         area = Area.read(shape)
         assert area.geometry.equals(shape)
-        for form in (geojson(shape), shape.wkt, json.dumps(geojson(shape)), area.to_wire(), area.geometry):
+        for form in (geojson(shape), shape.wkt, json.dumps(geojson(shape)), area.to_wire(), area):
             assert Area.read(form).geometry.equals_exact(area.geometry, 1e-12)
             assert Area.read(form).to_wire() == Area.read(Area.read(form).to_wire()).to_wire()
+
+
+def test_whatever_is_read_is_sound() -> None:
+    """Random rings, most of them wrong: each is refused with a reason, or comes out valid and in range."""
+    chance, sound = random.Random(8), 0
+    for _ in range(400):
+        ring = [
+            (
+                chance.choice((chance.uniform(-400, 400), chance.uniform(-180, 180), 180, -180, 0)),
+                chance.choice((chance.uniform(-95, 95), chance.uniform(-90, 90), 90, -90, 0)),
+            )
+            for _ in range(chance.randint(3, 8))
+        ]
+        try:
+            area = Area.read({"type": "Polygon", "coordinates": [[*ring, ring[0]]]}, invalid="repair")
+        except DefinitionError:
+            continue
+        sound += 1
+        west, south, east, north = area.bounds
+        assert area.geometry.is_valid
+        assert -180 <= west < east <= 180
+        assert -90 <= south < north <= 90
+        assert 0 < area.km2 < 510_065_622
+    assert sound > 50
 
 
 def test_across_the_antimeridian() -> None:

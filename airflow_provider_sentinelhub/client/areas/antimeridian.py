@@ -76,6 +76,8 @@ def cut(polygons: Iterable[list[BaseGeometry]]) -> Polygon | MultiPolygon:
 def _within(polygon: BaseGeometry) -> BaseGeometry:
     from shapely import affinity, box, union_all
 
+    if polygon.is_empty:
+        return polygon
     west, south, east, north = polygon.bounds
     turns = range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1)
     windows = {turn: box(360 * turn - 180, south - 1, 360 * turn + 180, north + 1) for turn in turns}

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sentinelhub.client.areas.faults import unreadable
 from airflow_provider_sentinelhub.client.crs import CRS84, is_lon_lat, project
+from airflow_provider_sentinelhub.client.errors import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shapely import MultiPolygon, Polygon
 
     from airflow_provider_sentinelhub.client.opening import Opener
@@ -46,9 +50,9 @@ class Area:
 
         ``value`` is a shapely geometry; GeoJSON (geometry, feature or collection; object or text); WKT or
         EWKT; four numbers minx, miny, maxx, maxy (list or text); the API's own ``bounds``; a BBox or Geometry
-        of sentinelhub; a GeoDataFrame or GeoSeries; anything with ``__geo_interface__``; or the path of a
-        file of GeoJSON (.geojson, .json), of text (.wkt, .txt) or, with geopandas installed, of what that
-        reads. ``opener`` gives the bytes behind a URL. Several features become one area.
+        of sentinelhub; a GeoDataFrame or GeoSeries; an `Area`; anything with ``__geo_interface__``; or the
+        path of a file of GeoJSON (.geojson, .json), of text (.wkt, .txt) or, with geopandas installed, of
+        what that reads. ``opener`` gives the bytes behind a URL. Several features become one area.
 
         ``crs`` is that of values that do not say theirs; without it they are in lon/lat. Heights are dropped.
         In GeoJSON an edge of more than 180 degrees goes the short way, across the antimeridian; elsewhere,
@@ -60,7 +64,8 @@ class Area:
         from airflow_provider_sentinelhub.client.areas import mending, reading, thinning
 
         found = reading.read(value, opener)
-        mended = mending.mend(found, crs, repair=invalid == "repair")
+        options = list(_option_faults(invalid, tolerance_m))
+        mended = mending.mend(found, crs, repair=invalid == "repair", faults=options)
         geometry = thinning.thin(mended.union, mended.crs, tolerance_m, max_vertices)
         return cls(geometry, mended.crs, mended.rectangle)
 
@@ -96,12 +101,26 @@ class Area:
         return square_metres(self.in_lon_lat().geometry) / 1e6
 
     def in_lon_lat(self) -> Area:
-        """Return the same area in CRS84, with vertices every 10 km so that edges stay in place."""
+        """Return the same area in CRS84, with vertices every 10 km so that edges stay in place.
+
+        Needs pyproj unless it is in lon/lat already. `DefinitionError` if its CRS has no such coordinates.
+        """
         if is_lon_lat(self.crs):
             return Area(self.geometry, CRS84, self.rectangle)
         from airflow_provider_sentinelhub.client.areas.antimeridian import wrap
 
-        return Area(wrap(project(self.geometry, self.crs, CRS84, step=_STEP), short_way=True))
+        try:
+            there = project(self.geometry, self.crs, CRS84, step=_STEP)
+        except ValueError as error:
+            raise unreadable(str(error), f"Check its coordinates against {self.crs}") from error
+        return Area(wrap(there, short_way=True))
+
+
+def _option_faults(invalid: str, tolerance_m: float | None) -> Iterator[Fault]:
+    if invalid not in ("refuse", "repair"):
+        yield Fault("invalid_area", f"{invalid!r} is not known", "Choose refuse or repair")
+    if tolerance_m is not None and not tolerance_m > 0:
+        yield Fault("area_tolerance", f"{tolerance_m!r} is not above 0", "Give metres")
 
 
 def _lists(coordinates: Any) -> Any:

@@ -11,7 +11,7 @@ from airflow_provider_sentinelhub.client.crs import CRS84, crs_url, is_lon_lat
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
@@ -40,12 +40,13 @@ class Mended:
         return _oriented(antimeridian.only_polygons(shapely.union_all(self.geometries)))
 
 
-def mend(shapes: Shapes, crs: Any, *, repair: bool) -> Mended:
-    """Check, and repair if wanted; `DefinitionError` names all that is wrong with all geometries."""
+def mend(shapes: Shapes, crs: Any, *, repair: bool, faults: Sequence[Fault] = ()) -> Mended:
+    """Check, and repair if wanted; `DefinitionError` names all that is wrong, ``faults`` and all."""
     import shapely
 
-    url, faults = _crs(shapes.crs, crs)
-    lon_lat, known = is_lon_lat(url), not faults
+    url, crs_faults = _crs(shapes.crs, crs)
+    lon_lat, known = is_lon_lat(url), not crs_faults
+    faults = [*faults, *crs_faults]
     mended, crossing = [], False
     for number, geometry in enumerate(shapely.force_2d(list(shapes.geometries)), 1):
         found = list(_faults(geometry, lon_lat=lon_lat, known=known))
@@ -57,9 +58,10 @@ def mend(shapes: Shapes, crs: Any, *, repair: bool) -> Mended:
             if crosses:
                 pieces = [antimeridian.unroll(p, short_way=short_way) for p in shapely.get_parts(polygons)]
             found = _invalid(pieces, repair=repair)
+        if not found:
             sound = [[_repaired(piece) for piece in rings] for rings in pieces]
             joined = antimeridian.cut(sound) if crosses else antimeridian.only_polygons(sound[0][0])
-            if not found and joined.is_empty:
+            if joined.is_empty:
                 found = [Fault("area", "has nothing left once it is repaired", "Draw it anew")]
             mended.append(_oriented(joined))
             crossing |= crosses

@@ -67,6 +67,8 @@ def _read(value: Any, opener: Opener | None) -> Shapes:
         return _of_text(text) or _of_place(text, opener)
     if hasattr(value, "geometry") and hasattr(value, "crs"):
         return _of_object(value)
+    if hasattr(value, "tolist"):  # NumPy's, such as total_bounds
+        value = value.tolist()
     if isinstance(value, Sequence) and len(value) == 4 and not isinstance(value, bytes):
         return _of_box([float(number) for number in value])
     if hasattr(value, "__geo_interface__"):
@@ -149,11 +151,12 @@ def _of_box(numbers: Any) -> Shapes:
 
 
 def _of_object(value: Any) -> Shapes:
-    """Read sentinelhub's BBox and Geometry, and geopandas' GeoDataFrame and GeoSeries, by their shape."""
+    """Read areas, and what sentinelhub and geopandas have for one, by their shape."""
     from shapely.geometry.base import BaseGeometry
 
     if isinstance(value.geometry, BaseGeometry):
-        return Shapes([value.geometry], crs=value.crs, rectangle=hasattr(value, "min_x"))
+        rectangle = bool(getattr(value, "rectangle", hasattr(value, "min_x")))
+        return Shapes([value.geometry], crs=value.crs, rectangle=rectangle)
     rows: list[dict[str, Any]] = [{}] * len(value)
     if value.geometry is not value and hasattr(value, "columns"):
         columns = [name for name in value.columns if name != value.geometry.name]

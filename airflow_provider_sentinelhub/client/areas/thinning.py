@@ -27,9 +27,6 @@ def thin(
     """
     import shapely
 
-    if tolerance_m is not None and not tolerance_m > 0:
-        fault = Fault("area_tolerance", f"{tolerance_m!r} is not above 0", "Give metres")
-        raise DefinitionError([fault], "area")
     count = int(shapely.get_num_coordinates(geometry))
     if count <= most:
         return geometry

@@ -26,7 +26,8 @@ class DeliveryFolder:
         """Read it from a request's definition; `UnreadableDeliveryError` for one that is not on S3.
 
         The rule is that of the vendor's own programs: ``/<requestId>`` is appended to a URL without
-        placeholders, and everything from the first path segment that still holds one is dropped.
+        placeholders, and everything from the first path segment that still holds one is dropped. A Zarr is
+        written to the very folder.
         """
         bucket, template = template_of(request)
         segments = template.replace("<requestId>", request.id).split("/")
@@ -77,7 +78,8 @@ def template_of(request: BatchRequest) -> tuple[str, str]:
     if "<" in path:
         return bucket, path
     if output.get("type") == "zarr":
-        return bucket, f"{path}/<requestId>".lstrip("/")
+        # The group is written to this very folder (documented).
+        return bucket, path
     return bucket, f"{path}/{_DEFAULT_TEMPLATE}".lstrip("/")
 
 

@@ -88,6 +88,14 @@ class TileReport:
         names = ("expected", "delivered", "no_data", "blank", "failed", "pending", "missing", "unexpected")
         return {**{name: getattr(self, name) for name in names}, "bytes": self.bytes}
 
+    @property
+    def headline(self) -> str:
+        """It in one line."""
+        return (
+            f"Batch request {self.request_id} delivered {self.delivered} of {self.expected} tiles, "
+            f"{_size(self.bytes)}, to {self.delivery}"
+        )
+
     def table(self) -> str:
         """Return it as a small table."""
         rows = [

@@ -40,7 +40,8 @@ def features_of(
 
     With ``grid_id`` the tiles are taken whole, and named as the grid names them. Otherwise polygons in
     lon/lat are brought to the UTM zone of their middle, others stay in their CRS, and all are brought to
-    ``crs`` if that is given. ``resolution`` is in the unit of that CRS.
+    ``crs`` if that is given. ``resolution`` is in the unit of that CRS. `DefinitionError`, when the first
+    feature is asked for, names what is wrong.
     """
     if not isinstance(source, Area):
         shapes = reading.read(source, opener)

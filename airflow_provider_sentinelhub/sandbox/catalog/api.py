@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -121,6 +123,11 @@ class CatalogApi:
         return JSONResponse(body, media_type=_GEOJSON, headers={SPENT: f"{units:.6f}"})
 
     async def _find(self, query: Query) -> Page:
+        # What is still to be taken is not listed yet.
+        now = datetime.fromtimestamp(self._services.clock.now(), timezone.utc)
+        if query.start > now:
+            return Page([], [], more=False)
+        query = replace(query, end=min(query.end, now))
         try:
             return await self._services.workers.run(find, query)
         except SearchTooLargeError as error:
