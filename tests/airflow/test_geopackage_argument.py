@@ -52,7 +52,7 @@ def described(**changes: Any) -> dict[str, Any]:
 
 
 def packages(sandbox: Sandbox) -> list[str]:
-    return [key for key in sandbox.keys() if "/geopackages/" in key or key.startswith("geopackages/")]
+    return [key for key in sandbox.keys("") if "/geopackages/" in key or key.startswith("geopackages/")]
 
 
 def clear(sandbox: Sandbox) -> None:
@@ -119,7 +119,10 @@ def test_the_tiles_of_a_grid_can_be_its_features(sandbox: Sandbox) -> None:
     [
         ({"resolution": None}, "- geopackage.resolution: is missing. Give the size of a pixel"),
         ({"resolution": "fine"}, "- geopackage.resolution: 'fine' is not above 0"),
-        ({"resolution": 0.01}, r"- geopackage, feature 1 \(north\), resolution: makes it \d+ x \d+ pixels"),
+        (
+            {"features": fields("north"), "resolution": 0.01},
+            r"- geopackage, feature 1 \(north\), resolution: makes it \d+ x \d+ pixels",
+        ),
         ({"identifier": "name"}, "- geopackage.identifier: features 1, 2 have no property 'name'"),
         ({"crs": "EPSG:1234"}, "- geopackage.crs: the service does not take EPSG:1234"),
         ({"grid_id": 42}, "- geopackage.grid_id: no grid 42 is published"),
@@ -130,7 +133,8 @@ def test_the_tiles_of_a_grid_can_be_its_features(sandbox: Sandbox) -> None:
             r"feature 2 \(twin\), identifier: is that of an earlier feature",
         ),
         ({"features": "nowhere.geojson"}, "- geopackage.features: there is no file 'nowhere.geojson'"),
-        ({"features": {"type": "Point", "coordinates": [0, 0]}}, "- geopackage.features: is a Point"),
+        ({"features": {"type": "Point", "coordinates": [0, 0]}}, "- geopackage.features: has a Point in it"),
+        ({"features": None}, "- geopackage.features: is missing. Give polygons"),
         ({"width": 100}, "- geopackage.width: is not known here"),
     ],
 )
@@ -150,12 +154,12 @@ def test_it_needs_a_connection_that_uploads(sandbox: Sandbox, monkeypatch: pytes
         "delivery_aws_conn_id": None,
         "iam_role_arn": "arn:aws:iam::000000000000:role/sentinelhub-sandbox",
     }
-    with pytest.raises(AirflowFailException, match="features: cannot be uploaded without a connection"):
+    with pytest.raises(AirflowFailException, match=r"features: cannot be uploaded without a connection"):
         run(operator(**described(), **role, dry_run=True))
     run(operator(**described(upload_conn_id="aws_default"), **role, dry_run=True))
     wrong = {**json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"]), "password": "planted-wrong-key"}
     monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(wrong))
-    with pytest.raises(AirflowFailException, match="cannot be uploaded to s3://sandbox/whole") as raised:
+    with pytest.raises(AirflowFailException, match="cannot be uploaded to s3://sandbox") as raised:
         run(operator(**described(upload_conn_id="wrong")))
     assert "planted" not in str(raised.value)
     assert accepted(sandbox, "creates") == 0

@@ -139,10 +139,12 @@ def read(
         known["sources"] = sources_of(values["sources"], faults)
     if "geopackage" in values:
         geopackage = values["geopackage"]
-        if isinstance(geopackage, Mapping) and "features" in geopackage:
+        if isinstance(geopackage, Mapping) and geopackage.get("features") is not None:
             features = _placed(geopackage["features"], "geopackage.features", places, faults)
-            geopackage = {**geopackage, "features": features}
-        known["geopackage"] = geopackage_of(geopackage, finder, faults, build)
+            # What is not there cannot be built.
+            geopackage = {**geopackage, "features": features} if features is not None else None
+        if geopackage is not None:
+            known["geopackage"] = geopackage_of(geopackage, finder, faults, build)
     if "zarr" in values:
         known["zarr"] = made(Zarr, values["zarr"], "zarr", faults)
     return BatchDefinition(**known, notes=tuple(notes), read_faults=tuple(faults), opener=opener)

@@ -32,7 +32,7 @@ class FeatureSource:
     else `Area.read` takes. At most 700,000 features, each of at most 3500 pixels a side.
     """
 
-    features: Any
+    features: Any = None
     resolution: float | None = None
     identifier: str = "id"
     crs: Any = None
@@ -69,6 +69,8 @@ class FeatureSource:
     def _checked(self, faults: list[Fault]) -> tuple[float, int | None]:
         """Return resolution and grid as numbers: they may come out of Jinja, as text."""
         resolution, grid_id = 0.0, None
+        if self.features is None:
+            faults.append(Fault("features", "is missing", "Give polygons, such as a FeatureCollection"))
         with suppress(TypeError, ValueError):
             resolution = float(self.resolution or 0)
         if not 0 < resolution < float("inf"):
