@@ -159,7 +159,7 @@ def test_it_needs_a_connection_that_uploads(sandbox: Sandbox, monkeypatch: pytes
     run(operator(**described(upload_conn_id="aws_default"), **role, dry_run=True))
     wrong = {**json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"]), "password": "planted-wrong-key"}
     monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(wrong))
-    with pytest.raises(AirflowFailException, match="cannot be uploaded to s3://sandbox") as raised:
+    with pytest.raises(AirflowFailException, match=r"cannot be uploaded to s3://sandbox") as raised:
         run(operator(**described(upload_conn_id="wrong")))
     assert "planted" not in str(raised.value)
     assert accepted(sandbox, "creates") == 0
@@ -177,7 +177,7 @@ def test_the_hook_uploads_what_is_new_and_replaces_what_is_named(sandbox: Sandbo
     path = tmp_path / "fields.gpkg"
     path.write_bytes(sandbox.read(named.removeprefix(f"s3://{sandbox.bucket}/")))
     assert [feature.identifier for feature in read_features(path)] == ["a", "b"]
-    with pytest.raises(DefinitionError, match="geopackage.identifier"):
+    with pytest.raises(DefinitionError, match=r"geopackage\.identifier"):
         upload_geopackage(fields("a"), folder, resolution=10)
 
 
