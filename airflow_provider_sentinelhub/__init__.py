@@ -31,7 +31,10 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": [
                     f"{_PACKAGE}.operators.base",
                     f"{_PACKAGE}.operators.batch",
+                    f"{_PACKAGE}.operators.delivering",
+                    f"{_PACKAGE}.operators.life",
                     f"{_PACKAGE}.operators.process",
+                    f"{_PACKAGE}.operators.repair",
                     f"{_PACKAGE}.operators.steps",
                 ],
             }

@@ -89,7 +89,7 @@ class AirflowStandalone:
                 preexec_fn=end_with_parent,
             )
         try:
-            self._wait_until_healthy(150)
+            self._wait_until_healthy(300)
         except BaseException:
             self.__exit__()
             raise

@@ -25,6 +25,8 @@ ALLOWED = {
     "operators": {"operators", "triggers", "hooks", "client", "links", "assets"},
     "sensors": {"sensors", "triggers", "hooks", "client", "links", "assets"},
     "sandbox": {"sandbox"},
+    "cli": {"client"},
+    "testing": {"client"},
 }
 HEAVY = (
     *("shapely", "numpy", "pyproj", "boto3", "botocore", "requests", "tenacity"),
@@ -59,7 +61,7 @@ def test_imports_go_one_way(path: Path) -> None:
         other = part(module)
         if other and other in ALLOWED:
             assert other in ALLOWED[own], f"{path} imports {module}"
-        if own in ("client", "sandbox", ""):
+        if own in ("client", "sandbox", "cli", "testing", ""):
             assert not re.match(r"airflow(\.|$)", module), f"{path} imports {module}"
 
 

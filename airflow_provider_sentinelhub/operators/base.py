@@ -128,6 +128,8 @@ class DefinitionOperator(SentinelHubOperator):
     :param dry_run: check everything and return what would be asked for: ``payload`` (without keys), ``tiles``
         or ``features`` (``count``, ``crs``, ``names``, ``pixels``), ``pixels`` and ``warnings``. Nothing is
         created, uploaded or paid. Kept as ``is_dry_run``: ``dry_run()`` is a method of Airflow's. (templated)
+    :param preflight: try the evalscript on the worker before anything is created, where the ``evalscript``
+        extra is installed; False leaves that to the service's analysis.
     """
 
     template_fields: Sequence[str] = (
@@ -181,6 +183,7 @@ class DefinitionOperator(SentinelHubOperator):
         area_conn_id: str | None = None,
         check_write: bool = False,
         dry_run: bool | str = False,
+        preflight: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -235,6 +238,7 @@ class DefinitionOperator(SentinelHubOperator):
         self.area_conn_id = area_conn_id
         self.check_write = check_write
         self.is_dry_run = dry_run
+        self.preflight = preflight
 
     @cached_property
     def _opener(self) -> ObjectOpener:
@@ -274,16 +278,12 @@ class DefinitionOperator(SentinelHubOperator):
         return known.values.get(name)
 
     def _check(self, definition: BatchDefinition, client: BatchClient) -> list[str]:
-        """Raise `DefinitionError` for all that is wrong; returns what could not be checked."""
-        from airflow_provider_sentinelhub.client import evalscript
-        from airflow_provider_sentinelhub.operators.trying import storage_faults
+        """Raise `DefinitionError` for all that is wrong; returns what is not checked or doubtful."""
+        from airflow_provider_sentinelhub.operators.trying import evalscript_faults, storage_faults
 
         unchecked: list[str] = []
         faults = list(definition.faults(list(client.iter_tiling_grids())))
-        if not evalscript.can_check():
-            unchecked.append("The evalscript is not checked here: that needs the extra evalscript.")
-        elif definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(definition.formats))
+        faults += evalscript_faults(definition, unchecked, self.log, preflight=self.preflight)
         faults += storage_faults(definition, self._said, faults, unchecked, check_write=self.check_write)
         if faults:
             raise DefinitionError(faults)

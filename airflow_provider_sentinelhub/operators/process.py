@@ -179,7 +179,10 @@ class SentinelHubProcessOperator(SentinelHubOperator):
 
         faults = [*definition.faults(), *self._path_faults(definition.formats)]
         if evalscript.can_check() and definition.evalscript.strip():
-            faults += evalscript.faults(definition.evalscript, list(definition.formats))
+            findings = evalscript.check(definition.evalscript, responses=definition.formats)
+            faults += findings.faults
+            for warning in findings.warnings:
+                self.log.warning("Evalscript: %s", warning)
         if not any(fault.field in ("path", "outputs") for fault in faults):
             faults += storage.faults(list(self._paths(definition.formats).values()))
         if faults:

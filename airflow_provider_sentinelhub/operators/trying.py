@@ -1,4 +1,4 @@
-"""What is tried out before anything is created: the buckets, and what a request would compute."""
+"""What is tried before anything is created: evalscript, buckets, and what a request would compute."""
 
 from __future__ import annotations
 
@@ -32,6 +32,31 @@ def geopackage_builder(said: Said, aws_conn_id: str | None, opener: Opener) -> G
     conn_id = given.get("upload_conn_id") or given.get(access[0]) or said(access[1])
     folder = f"{root_of(url)}/geopackages" if url else ""
     return GeoPackageBuilder(folder, conn_id or aws_conn_id, opener)
+
+
+def evalscript_faults(
+    definition: BatchDefinition, doubts: list[str], log: Any, *, preflight: bool
+) -> Sequence[Fault]:
+    """Name what is wrong with the evalscript, as far as it can be tried here."""
+    from airflow_provider_sentinelhub.client import evalscript
+
+    if not (preflight and evalscript.can_check()):
+        doubts.append("The evalscript is not tried here: that needs preflight, and the extra evalscript.")
+        return ()
+    if not definition.evalscript.strip():
+        return ()
+    findings = evalscript.check(
+        definition.evalscript,
+        sources=definition.collections,
+        responses=definition.formats,
+        output="raster" if definition.zarr is None else "zarr",
+        cog=bool(definition.cog),
+        dtypes=definition.dtypes,
+    )
+    for warning in findings.warnings:
+        log.warning("Evalscript: %s", warning)
+        doubts.append(f"Evalscript: {warning}")
+    return findings.faults
 
 
 def storage_faults(

@@ -164,7 +164,7 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
             collection=self.collection,
             max_cloud_coverage=_given(self.max_cloud_coverage),
             area_crs=_given(self.area_crs),
-            invalid_area=self.invalid_area,
+            invalid_area=_given(self.invalid_area) or "refuse",
             area_tolerance=_given(self.area_tolerance),
         )
         return WantedScenes(

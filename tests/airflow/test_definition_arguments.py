@@ -17,7 +17,7 @@ from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperato
 from airflow_provider_sentinelhub.operators.steps import SentinelHubCreateBatchOperator
 
 # What an operator takes besides a definition.
-BESIDE = ("area_conn_id", "check_write", "definition", "dry_run")
+BESIDE = ("area_conn_id", "check_write", "definition", "dry_run", "preflight")
 SCRIPT = "//VERSION=3\n// {{ not jinja }} {% nor this %}\n"
 ROLE = "arn:aws:iam::123456789012:role/batch"
 SOUND: dict[str, Any] = {

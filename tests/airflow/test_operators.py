@@ -144,9 +144,9 @@ BOW_TIE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [
         ({"resolution": 15}, r"resolution: grid 1 .* does not have 15\. Choose one of .*10, 20"),
         ({"area": {"type": "Point", "coordinates": [0, 0]}}, r"area: .*Point"),
         ({"area": BOW_TIE}, r"area: .*Self-intersection"),
-        ({"evalscript": NDVI[:-5]}, r"evalscript: SyntaxError.* at line \d+, column \d+\. Mend the script"),
+        ({"evalscript": NDVI[:-5]}, r"evalscript, line \d+, column \d+: .*SyntaxError.*\. Mend the script"),
         ({"evalscript": "missing.js"}, r"evalscript: there is no file 'missing\.js' in "),
-        ({"outputs": ["NDWI"]}, r"outputs: NDWI is not among the outputs .*Choose among NDVI"),
+        ({"outputs": ["NDWI"]}, r"outputs: Output NDWI requested but missing .*Choose among NDVI"),
         ({"time_range": ("2020-07-31", "2020-07-01")}, r"time_range: runs backwards, .*Give \(first, last\)"),
         ({"delivery_url": "s3://no-such-bucket/x"}, r"delivery_url: there is no bucket 'no-such-bucket'"),
         ({"delivery_url": "sandbox/x"}, r"delivery_url: 'sandbox/x' is not the URL"),
@@ -163,6 +163,16 @@ def test_bad_input_is_named_before_anything_is_created(
         run(operator)
     assert "DefinitionError" in str(raised.value)
     assert creates(sandbox) == 0
+
+
+def test_the_preflight_can_be_left_out(sandbox: Sandbox) -> None:
+    request_id, _ = run(create_operator(outputs=["NDWI"], preflight=False))
+    assert request_id in sandbox.journal()["requests"]
+
+
+def test_what_may_be_a_mistake_is_logged(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    run(create_operator(evalscript=NDVI.replace("s.B04)]", "s.B99)]")))
+    assert "Evalscript: evaluatePixel() reads B99 of a sample" in capsys.readouterr().out
 
 
 def test_all_faults_are_named_at_once(sandbox: Sandbox) -> None:

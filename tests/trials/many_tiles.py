@@ -1,8 +1,9 @@
 """Hand many tiles to mapped tasks under Airflow's default limits; each has to be processed once.
 
-    python tests/trials/many_tiles.py [--tiles 20000]
+    python tests/trials/many_tiles.py [--tiles 20000] [--render]
 
-The sandbox renders each tile, so that 20,000 take some minutes.
+The tiles are laid on the bucket beforehand, and the request told to skip what exists; ``--render`` has the
+sandbox render them all instead, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -31,12 +33,14 @@ def main() -> int:
     """Make the request, hand its tiles over, and count what was processed."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--tiles", type=int, default=20_000)
-    wanted = options.parse_args().tiles
+    options.add_argument("--render", action="store_true")
+    chosen = options.parse_args()
+    wanted = chosen.tiles
     with tempfile.TemporaryDirectory(prefix="many-") as temporary:
         home = Path(temporary)
         with Sandbox(home / "sandbox") as sandbox:
             began = time.monotonic()
-            request_id = delivered(sandbox, home, wanted)
+            request_id = delivered(sandbox, home, wanted, render=chosen.render)
             print(f"{wanted} tiles delivered after {time.monotonic() - began:.0f} s", flush=True)
             settings = {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS)}
             with AirflowStandalone(home / "airflow", sandbox.connections, **settings) as airflow:
@@ -56,8 +60,8 @@ def main() -> int:
     return 0 if state == "success" and len(processed) == wanted and set(times) == {1} else 1
 
 
-def delivered(sandbox: Sandbox, home: Path, count: int) -> str:
-    """Have so many small fields processed; returns the request's id."""
+def delivered(sandbox: Sandbox, home: Path, count: int, *, render: bool) -> str:
+    """Have so many small fields delivered; returns the request's id."""
     west, south = 270_000, 3_960_000
     path = home / "fields.gpkg"
     write_geopackage(
@@ -69,6 +73,8 @@ def delivered(sandbox: Sandbox, home: Path, count: int) -> str:
         ),
     )
     sandbox.s3_client().upload_file(str(path), sandbox.bucket, "fields.gpkg")
+    if not render:
+        lay(sandbox, count)
     keys = {"accessKey": sandbox.access_key, "secretAccessKey": sandbox.secret_key}
     dates = {"from": "2020-07-01T00:00:00Z", "to": "2020-07-10T00:00:00Z"}
     client = client_for(sandbox)
@@ -85,7 +91,10 @@ def delivered(sandbox: Sandbox, home: Path, count: int) -> str:
             },
             "output": {
                 "type": "raster",
-                "delivery": {"s3": {"url": f"s3://{sandbox.bucket}/fields", **keys}},
+                "delivery": {
+                    "s3": {"url": f"s3://{sandbox.bucket}/fields/<tileName>/<outputId>.tif", **keys}
+                },
+                "skipExisting": not render,
             },
         }
     )
@@ -95,6 +104,19 @@ def delivered(sandbox: Sandbox, home: Path, count: int) -> str:
             raise RuntimeError(f"{now}")
         time.sleep(5)
     return request.id
+
+
+def lay(sandbox: Sandbox, count: int) -> None:
+    """Put a file where each tile belongs."""
+    s3 = sandbox.s3_client()
+
+    def put(number: int) -> None:
+        s3.put_object(
+            Bucket=sandbox.bucket, Key=f"fields/field-{number:05}/NDVI.tif", Body=b"laid beforehand"
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(count)))
 
 
 if __name__ == "__main__":

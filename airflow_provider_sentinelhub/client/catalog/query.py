@@ -74,7 +74,13 @@ class SceneQuery:
             remedy = "Give one, such as a GeoJSON polygon in longitude and latitude"
             faults.append(Fault("area", "is missing", remedy))
         else:
-            area = area_of(self.area, self.area_crs, self.invalid_area, self.area_tolerance, faults)
+            area = area_of(
+                self.area,
+                faults,
+                area_crs=self.area_crs,
+                invalid_area=self.invalid_area,
+                area_tolerance=self.area_tolerance,
+            )
         if area:
             try:
                 area = area.in_lon_lat()

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.client.areas import Area
+from airflow_provider_sentinelhub.client.definition.area import area_of
 from airflow_provider_sentinelhub.client.definition.outputs import formats_of
 from airflow_provider_sentinelhub.client.definition.raster import SETTINGS, raster_wire
-from airflow_provider_sentinelhub.client.definition.rules import Choice, Number, text
+from airflow_provider_sentinelhub.client.definition.rules import text
 from airflow_provider_sentinelhub.client.definition.sources import Source, data_wire
 from airflow_provider_sentinelhub.client.definition.storage import OtherDelivery
 from airflow_provider_sentinelhub.client.definition.tiling import GeoPackage, grid_wire, offer_faults
@@ -153,6 +154,20 @@ class BatchDefinition:
         """The MIME type of each output."""
         return formats_of(self.outputs, [], as_zarr=self.zarr is not None)
 
+    @property
+    def collections(self) -> list[tuple[str, str | None]]:
+        """The collections' types, each with what the evalscript calls it; as far as they can be read."""
+        data = self._built()[0]["processRequest"]["input"]["data"]
+        return [(item["type"], item.get("id")) for item in data if isinstance(item.get("type"), str)]
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The data type of each array of a Zarr, as far as they can be read."""
+        output = self._built()[0]["output"]
+        shared, own = (output.get(name) or {} for name in ("arrayParameters", "arrayOverrides"))
+        given = {name: {**shared, **(own.get(name) or {})}.get("dtype") for name in self.formats}
+        return {name: dtype for name, dtype in given.items() if isinstance(dtype, str)}
+
     def _like(self, **changes: Any) -> BatchDefinition:
         # An area may come from far away: it is read once.
         area = self._area if isinstance(self._area, Area) else self.area
@@ -161,19 +176,16 @@ class BatchDefinition:
     @cached_property
     def _area(self) -> Area | tuple[Fault, ...]:
         """The area, or what is wrong with it or with how it is to be read."""
-        if isinstance(self.area, Area):
-            return self.area
         faults: list[Fault] = []
-        invalid = Choice(("refuse", "repair"))(self.invalid_area, "invalid_area", faults)
-        tolerance = self.area_tolerance
-        if tolerance is not None:
-            tolerance = Number(above=0)(tolerance, "area_tolerance", faults)
-        how: dict[str, Any] = {} if faults else {"invalid": invalid, "tolerance_m": tolerance}
-        try:
-            area = Area.read(self.area, crs=self.area_crs, opener=self.opener, **how)
-        except DefinitionError as error:
-            faults += error.faults
-        return tuple(faults) or area
+        area = area_of(
+            self.area,
+            faults,
+            area_crs=self.area_crs,
+            invalid_area=self.invalid_area,
+            area_tolerance=self.area_tolerance,
+            opener=self.opener,
+        )
+        return area or tuple(faults)
 
     def _built(self) -> tuple[dict[str, Any], list[Fault]]:
         """Return the wire form, and what is wrong with it but for missing credentials."""

@@ -134,7 +134,13 @@ class ProcessDefinition:
                 remedy = "Give one, such as a GeoJSON polygon in longitude and latitude"
                 faults.append(Fault("area", "is missing", remedy))
             return None
-        area = area_of(self.area, self.area_crs, self.invalid_area, self.area_tolerance, faults)
+        area = area_of(
+            self.area,
+            faults,
+            area_crs=self.area_crs,
+            invalid_area=self.invalid_area,
+            area_tolerance=self.area_tolerance,
+        )
         if area and _is_apart(area):
             problem = "lies on both sides of the antimeridian, which no image in longitude and latitude does"
             faults.append(Fault("area", problem, "Ask for the part on each side, or give it in another CRS"))
