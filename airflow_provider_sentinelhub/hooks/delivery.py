@@ -9,15 +9,18 @@ from airflow_provider_sentinelhub.client.definition.storage import BucketKeys, G
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from mypy_boto3_s3 import S3Client
 
 
-def bucket_client(aws_conn_id: str) -> S3Client:
-    """Return the S3 client of an AWS connection, its endpoint and region included."""
+def bucket_client(aws_conn_id: str | None) -> S3Client:
+    """Return the S3 client of an AWS connection, its endpoint and region included.
+
+    Without one (None), of whatever boto3 finds by itself.
+    """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     hook = S3Hook(aws_conn_id=aws_conn_id)
@@ -105,30 +108,3 @@ def google_key(gcp_conn_id: str) -> GoogleKey:
 def credentials(kind: str, conn_id: str) -> BucketKeys | GoogleKey:
     """Return the credentials of a connection, ``aws`` or ``gcp``, as a definition asks for them."""
     return delivery_keys(conn_id) if kind == "aws" else google_key(conn_id)
-
-
-def bucket_faults(aws_conn_id: str, url: str) -> Iterator[Fault]:
-    """Ask for the bucket that ``url`` names, and say what is wrong with it or with the rights on it."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket = url.removeprefix("s3://").split("/")[0]
-    try:
-        bucket_client(aws_conn_id).head_bucket(Bucket=bucket)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in ("404", "NoSuchBucket"):
-            yield Fault("delivery_url", f"there is no bucket {bucket!r}", "Create it, or mend its name")
-        elif code in ("403", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"):
-            yield Fault(
-                "delivery_aws_conn_id",
-                f"connection {aws_conn_id!r} has no rights on bucket {bucket!r} ({code})",
-                "Check its keys, and allow them s3:ListBucket, s3:GetObject and s3:PutObject there",
-            )
-        else:
-            yield Fault("delivery_url", f"bucket {bucket!r} answers {code}", "Check its name and region")
-    except BotoCoreError as error:
-        yield Fault(
-            "delivery_aws_conn_id",
-            f"the storage of connection {aws_conn_id!r} cannot be reached ({type(error).__name__})",
-            "Check the connection's endpoint_url and region_name",
-        )

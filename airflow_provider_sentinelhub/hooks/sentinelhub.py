@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.client.batch import BatchClient
     from airflow_provider_sentinelhub.client.catalog import CatalogClient
     from airflow_provider_sentinelhub.client.delivery.ledger import Ledger
+    from airflow_provider_sentinelhub.client.grids import GridTile
+    from airflow_provider_sentinelhub.client.grids.offers import Offer
+    from airflow_provider_sentinelhub.client.models import TilingGrid
     from airflow_provider_sentinelhub.client.process import ProcessClient
     from airflow_provider_sentinelhub.client.retries import Backoff
 
@@ -72,6 +75,48 @@ class SentinelHubHook(BaseHook):
     async def aget_conn(self) -> BatchClient:
         """Return the client from within an event loop, which the look-up of the connection does not block."""
         return client_of(await self.aget_connection(self.sentinelhub_conn_id), self._backoff)
+
+    def list_grids(self) -> list[TilingGrid]:
+        """Ask the service for its tiling grids, by id."""
+        return sorted(self.client.iter_tiling_grids(), key=lambda grid: grid.id)
+
+    def describe_grid(self, grid_id: int) -> TilingGrid:
+        """Ask the service for one tiling grid; `NotFoundError` if it does not have it."""
+        return self.client.get_tiling_grid(grid_id)
+
+    def fitting_grids(self, resolution: float, unit: str = "METRE") -> list[Offer]:
+        """Ask the service which grids have a resolution, or the next finer one; the closest come first.
+
+        ``resolution`` is in ``unit``: ``METRE`` or ``DEGREE``. Grids that have but coarser ones are left out.
+        """
+        from airflow_provider_sentinelhub.client.grids.offers import offers
+
+        return offers(resolution, self.client.iter_tiling_grids(), unit)
+
+    def tiles_of(
+        self,
+        area: Any,
+        grid_id: int,
+        resolution: float | None = None,
+        *,
+        area_crs: Any = None,
+        area_conn_id: str | None = None,
+    ) -> tuple[list[GridTile], str]:
+        """Return the tiles that an area touches, and what is assumed about them; nothing is asked for.
+
+        ``area`` is whatever `Area.read` takes; ``area_conn_id`` opens a URL. Raises `DefinitionError` for an
+        area that cannot be read, and for a grid or a resolution that is not published.
+        """
+        from airflow_provider_sentinelhub.client.areas import Area
+        from airflow_provider_sentinelhub.client.grids import caveat, tiles_of
+        from airflow_provider_sentinelhub.hooks.opening import ObjectOpener
+
+        read = (
+            area
+            if isinstance(area, Area)
+            else Area.read(area, crs=area_crs, opener=ObjectOpener(area_conn_id))
+        )
+        return tiles_of(read, grid_id, resolution), caveat(grid_id)
 
     @contextmanager
     def open_delivery(

@@ -33,7 +33,7 @@ class Storage:
         if scheme and not path.partition("://")[2].partition("/")[2]:
             yield Fault("path", f"{path} names no file", "Add the file's name, or end it with a slash")
         elif scheme == _S3:
-            from airflow_provider_sentinelhub.hooks.delivery import bucket_faults
+            from airflow_provider_sentinelhub.hooks.rights import bucket_faults
 
             names = {"delivery_url": "path", "delivery_aws_conn_id": "storage_conn_id"}
             for fault in bucket_faults(self._aws_conn_id, path):

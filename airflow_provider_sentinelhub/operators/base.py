@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_sentinelhub.client.errors import DefinitionError
+from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_provider_sentinelhub.links import SentinelHubDashboardLink
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_sentinelhub.client.batch import BatchClient
     from airflow_provider_sentinelhub.client.definition import BatchDefinition
+    from airflow_provider_sentinelhub.hooks.geopackage import GeoPackageBuilder
+    from airflow_provider_sentinelhub.hooks.opening import ObjectOpener
 
 # What describes a batch request, in the order in which it is documented.
 _ARGUMENTS = (
@@ -95,6 +97,12 @@ class DefinitionOperator(SentinelHubOperator):
         ``url``, for features without a size ``width`` and ``height`` (pixels) or ``resolution``, and
         ``aws_conn_id``, ``iam_role_arn``, ``gcp_conn_id`` and ``region`` where they are not the delivery's.
         ``area`` is then optional.
+        Or a dict with ``features``, of which one is made: polygons as GeoJSON, path, URL or whatever else
+        `Area.read` takes, with ``resolution`` (unit of the CRS), and if need be ``identifier`` (the property
+        that tells them apart, ``id``), ``crs`` (else the UTM zone of each), ``grid_id`` (tiles of a grid
+        instead), ``source_crs`` and ``invalid``. It is uploaded to ``geopackages`` beside the delivery, named
+        after its content, with ``upload_conn_id``, else the connection that opens the bucket. At most 700,000
+        features, 3500 pixels a side. Needs the ``geo`` extra.
     :param area_crs: CRS of an area that does not say it, such as ``EPSG:32633``.
     :param invalid_area: ``refuse``, the default, or ``repair`` an area that is not valid.
     :param area_tolerance: metres by which the area's outline may be simplified.
@@ -112,13 +120,21 @@ class DefinitionOperator(SentinelHubOperator):
         are those of the arguments above. Paths in a file are relative to it. The path, and a dict but for
         its evalscript, are templated; a file's content is not. A Process API request is understood as well;
         its size is dropped.
+    :param area_conn_id: connection for an area, features or a definition given as a URL: ``s3://`` (an AWS
+        connection), ``gs://`` and whatever else Airflow's ObjectStoragePath opens. Without it, whatever
+        credentials are found on the worker. (templated)
+    :param check_write: also write a tiny object into the delivery's folder, and delete it, before anything is
+        created. Needs ``delivery_aws_conn_id``.
+    :param dry_run: check everything and return what would be asked for: ``payload`` (without keys), ``tiles``
+        or ``features`` (``count``, ``crs``, ``names``, ``pixels``), ``pixels`` and ``warnings``. Nothing is
+        created, uploaded or paid. Kept as ``is_dry_run``: ``dry_run()`` is a method of Airflow's. (templated)
     :param preflight: try the evalscript on the worker before anything is created, where the ``evalscript``
         extra is installed; False leaves that to the service's analysis.
     """
 
     template_fields: Sequence[str] = (
         *(name for name in _ARGUMENTS if name != "evalscript"),
-        "definition",
+        *("definition", "area_conn_id", "is_dry_run"),
         *SentinelHubOperator.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
@@ -164,6 +180,9 @@ class DefinitionOperator(SentinelHubOperator):
         zarr: Mapping[str, Any] | str | None = None,
         description: str | None = None,
         definition: Mapping[str, Any] | str | None = None,
+        area_conn_id: str | None = None,
+        check_write: bool = False,
+        dry_run: bool | str = False,
         preflight: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -216,18 +235,37 @@ class DefinitionOperator(SentinelHubOperator):
         self.zarr = zarr
         self.description = description
         self.definition = definition
+        self.area_conn_id = area_conn_id
+        self.check_write = check_write
+        self.is_dry_run = dry_run
         self.preflight = preflight
 
-    def _definition(self) -> BatchDefinition:
+    @cached_property
+    def _opener(self) -> ObjectOpener:
+        from airflow_provider_sentinelhub.hooks.opening import ObjectOpener
+
+        return ObjectOpener(None if self.area_conn_id in ("", "None") else self.area_conn_id)
+
+    def _definition(self, build: GeoPackageBuilder | None = None) -> BatchDefinition:
         from airflow_provider_sentinelhub.client.definition import BatchDefinition
         from airflow_provider_sentinelhub.hooks.delivery import credentials
 
         definition = BatchDefinition.read(
-            self.definition or {}, self._given(), folders=self._folders(), look_up=credentials
+            self.definition or {},
+            self._given(),
+            folders=self._folders(),
+            look_up=credentials,
+            opener=self._opener,
+            build=build,
         )
         for note in definition.notes:
             self.log.info("%s", note)
         return definition
+
+    def _geopackage_builder(self) -> GeoPackageBuilder:
+        from airflow_provider_sentinelhub.operators.trying import geopackage_builder
+
+        return geopackage_builder(self._said, getattr(self, "aws_conn_id", None), self._opener)
 
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _ARGUMENTS}
@@ -236,30 +274,43 @@ class DefinitionOperator(SentinelHubOperator):
         """Return what was said under a name, as an argument or in the definition; None if nothing was."""
         from airflow_provider_sentinelhub.client.definition.reading import said
 
-        return said(self.definition or {}, self._given(), self._folders()).values.get(name)
+        known = said(self.definition or {}, self._given(), self._folders(), self._opener)
+        return known.values.get(name)
 
-    def _check(self, definition: BatchDefinition, client: BatchClient) -> None:
-        from airflow_provider_sentinelhub.client import evalscript
-        from airflow_provider_sentinelhub.hooks.delivery import bucket_faults
+    def _check(self, definition: BatchDefinition, client: BatchClient) -> list[str]:
+        """Raise `DefinitionError` for all that is wrong; returns what is not checked or doubtful."""
+        from airflow_provider_sentinelhub.operators.trying import evalscript_faults, storage_faults
 
+        unchecked: list[str] = []
         faults = list(definition.faults(list(client.iter_tiling_grids())))
-        if self.preflight and evalscript.can_check() and definition.evalscript.strip():
-            findings = evalscript.check(
-                definition.evalscript,
-                sources=definition.collections,
-                responses=definition.formats,
-                output="raster" if definition.zarr is None else "zarr",
-                cog=bool(definition.cog),
-                dtypes=definition.dtypes,
-            )
-            faults += findings.faults
-            for warning in findings.warnings:
-                self.log.warning("Evalscript: %s", warning)
-        aws_conn_id = self._said("delivery_aws_conn_id")
-        if aws_conn_id and not any(fault.field.startswith("delivery_") for fault in faults):
-            faults += bucket_faults(aws_conn_id, definition.delivery.url)
+        faults += evalscript_faults(definition, unchecked, self.log, preflight=self.preflight)
+        faults += storage_faults(definition, self._said, faults, unchecked, check_write=self.check_write)
         if faults:
             raise DefinitionError(faults)
+        return unchecked
+
+    def _wants_dry_run(self) -> bool:
+        from airflow_provider_sentinelhub.client.definition.rules import flag
+
+        faults: list[Fault] = []
+        wanted = flag(self.is_dry_run, "dry_run", faults)
+        if faults:
+            # What cannot be read must not be paid for.
+            raise DefinitionError(faults)
+        return bool(wanted)
+
+    def _dry_run(self) -> dict[str, Any]:
+        """Check everything, and say what would be asked for."""
+        from airflow_provider_sentinelhub.operators.trying import outline
+
+        client = self.hook.client
+        with self._geopackage_builder() as builder:
+            definition = self._definition(builder)
+            warnings = [*definition.notes, *self._check(definition, client)]
+            grids = list(client.iter_tiling_grids())
+            found = outline(definition, grids, builder, self._said, warnings)
+        self.log.info("Dry run: nothing is created, nothing is paid.\n%s", found)
+        return found.to_dict()
 
     def _folders(self) -> list[str]:
         """Return the folders in which a relative path is looked for."""

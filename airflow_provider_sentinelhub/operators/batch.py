@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
 from airflow_provider_sentinelhub.operators.base import DefinitionOperator
 from airflow_provider_sentinelhub.operators.delivering import DeliveringOperator
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_sentinelhub.hooks.geopackage import GeoPackageBuilder
     from airflow_provider_sentinelhub.operators.memory import TaskMemory
 
 
@@ -31,7 +33,8 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
     folder), ``tiles`` (how many were delivered), ``report`` (the counts of a `TileReport`) and ``repairs``
     (ids). ``tiles`` and ``report`` are None where they cannot be checked. The id is also the XCom
     ``request_id``, as soon as it is known; the counts are the XCom ``report``, even if the task then fails.
-    Outlets get an asset event with the same figures and the time range.
+    Outlets get an asset event with the same figures and the time range. With ``dry_run`` it returns what it
+    would have asked for, and does nothing of this.
 
     Takes the arguments of `DefinitionOperator`, `DeliveringOperator` and `WholeLifeOperator`, and:
 
@@ -68,18 +71,40 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
         self.wait_for_completion = wait_for_completion
         self.reuse = reuse
 
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find or create the request, and see it through; or say what it would be."""
+        with failing_for_good():
+            if self._wants_dry_run():
+                return self._dry_run()
+        return super().execute(context)
+
+    def _dry_run(self) -> dict[str, Any]:
+        from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
+
+        DeliveryPolicy(self.max_failed_tiles, self.no_data).check_itself()
+        if self.request_id is None:
+            return super()._dry_run()
+        known = self._look(self.request_id)
+        self.log.info("Dry run: batch request %s is left as it is: %s", known.id, known.progress)
+        return {"request_id": known.id, "status": known.raw_status}
+
     def _find_or_create(self, context: Context, memory: TaskMemory) -> str:
+        from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
+
+        if self.request_id is not None:
+            DeliveryPolicy(self.max_failed_tiles, self.no_data).check_itself()
+            return self.request_id
+        with self._geopackage_builder() as builder:
+            return self._find_or_ask(context, memory, builder)
+
+    def _find_or_ask(self, context: Context, memory: TaskMemory, builder: GeoPackageBuilder) -> str:
         from airflow_provider_sentinelhub.client.adoption import Asker
         from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
         from airflow_provider_sentinelhub.client.errors import DefinitionError
         from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
 
-        policy = DeliveryPolicy(self.max_failed_tiles, self.no_data)
-        if self.request_id is not None:
-            policy.check_itself()
-            return self.request_id
-        definition = self._definition()
-        faults = list(policy.faults())
+        definition = self._definition(builder)
+        faults = list(DeliveryPolicy(self.max_failed_tiles, self.no_data).faults())
         if faults or any(definition.faults()):
             try:
                 self._check(definition, self.hook.client)
@@ -94,6 +119,7 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
             self.log.info("Found batch request %s of an earlier attempt: %s", found.id, found.progress)
             return found.id
         self._check(definition, self.hook.client)
+        builder.upload()
         request, new = asker.find_or_create(definition.signed(fingerprint).to_wire())
         what = "Created" if new else "Found"
         self.log.info("%s batch request %s, delivering to %s", what, request.id, definition.delivery.url)

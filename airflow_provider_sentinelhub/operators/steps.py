@@ -40,12 +40,23 @@ class SentinelHubCreateBatchOperator(DefinitionOperator, _StepOperator):
     grid and its resolutions (asked of the service), the evalscript (with the ``evalscript`` extra installed)
     and the bucket (asked of the storage).
 
+    With ``dry_run`` it returns what it would have asked for, instead of an id.
+
     Takes the arguments of `DefinitionOperator`.
     """
 
+    def execute(self, context: Context) -> Any:
+        """Create the request and return its id; a dict for a dry run."""
+        with failing_for_good():
+            if self._wants_dry_run():
+                return self._dry_run()
+        return super().execute(context)
+
     def _act(self, client: BatchClient) -> BatchRequest:
-        definition = self._definition()
-        self._check(definition, client)
+        with self._geopackage_builder() as builder:
+            definition = self._definition(builder)
+            self._check(definition, client)
+            builder.upload()
         request = client.create(definition.to_wire())
         self.log.info("Created batch request %s, delivering to %s", request.id, definition.delivery.url)
         # The service may not know its own new request for a while: whoever comes next finds it.

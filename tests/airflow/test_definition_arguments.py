@@ -16,6 +16,8 @@ from airflow_provider_sentinelhub.operators.base import DefinitionOperator
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 from airflow_provider_sentinelhub.operators.steps import SentinelHubCreateBatchOperator
 
+# What an operator takes besides a definition.
+BESIDE = ("area_conn_id", "check_write", "definition", "dry_run", "preflight")
 SCRIPT = "//VERSION=3\n// {{ not jinja }} {% nor this %}\n"
 ROLE = "arn:aws:iam::123456789012:role/batch"
 SOUND: dict[str, Any] = {
@@ -46,14 +48,14 @@ def sent(
 
 def test_every_name_of_a_definition_is_an_argument_and_documented() -> None:
     arguments = list(inspect.signature(DefinitionOperator.__init__).parameters)
-    arguments = [name for name in arguments if name not in ("self", "kwargs", "definition")]
+    arguments = [name for name in arguments if name not in ("self", "kwargs", *BESIDE)]
     assert sorted(arguments) == sorted(NAMES)
     documented = [
         line.split(":")[1].removeprefix("param ")
         for line in (DefinitionOperator.__doc__ or "").splitlines()
         if line.strip().startswith(":param ")
     ]
-    assert sorted(documented) == sorted([*NAMES, "definition"])
+    assert sorted(documented) == sorted([*NAMES, *BESIDE])
     assert set(DefinitionOperator.template_fields) >= {*NAMES, "definition"} - {"evalscript"}
 
 

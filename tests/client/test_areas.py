@@ -203,7 +203,7 @@ def test_several_features_become_one_area() -> None:
         ("{", {}, "cannot be read (JSONDecodeError"),
         ("POLYGON ((0 0, 1", {}, "cannot be read (GEOSException"),
         ("s3://bucket/a.geojson", {}, "cannot be opened here"),
-        ("https://example.com/a.geojson", {}, "a URL that is not read"),
+        ("https://example.com/a.geojson", {}, "cannot be opened here"),
         (None, {}, "is a NoneType"),
         (FIELD, {"tolerance_m": 0}, "area_tolerance: 0 is not above 0"),
     ],

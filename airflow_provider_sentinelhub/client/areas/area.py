@@ -10,9 +10,11 @@ from airflow_provider_sentinelhub.client.crs import CRS84, is_lon_lat, project
 from airflow_provider_sentinelhub.client.errors import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from shapely import MultiPolygon, Polygon
+
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 # The service's own limit is not published; others who write requests keep to this one (assumed).
 MAX_VERTICES = 1500
@@ -42,7 +44,7 @@ class Area:
         invalid: Literal["refuse", "repair"] = "refuse",
         tolerance_m: float | None = None,
         max_vertices: int = MAX_VERTICES,
-        opener: Callable[[str], bytes] | None = None,
+        opener: Opener | None = None,
     ) -> Area:
         """Read an area; `DefinitionError` names everything that is wrong with it.
 
@@ -50,7 +52,7 @@ class Area:
         EWKT; four numbers minx, miny, maxx, maxy (list or text); the API's own ``bounds``; a BBox or Geometry
         of sentinelhub; a GeoDataFrame or GeoSeries; an `Area`; anything with ``__geo_interface__``; or the
         path of a file of GeoJSON (.geojson, .json), of text (.wkt, .txt) or, with geopandas installed, of
-        what that reads. ``opener`` gives the bytes behind an s3:// or gs:// URL. Several features become one.
+        what that reads. ``opener`` gives the bytes behind a URL. Several features become one area.
 
         ``crs`` is that of values that do not say theirs; without it they are in lon/lat. Heights are dropped.
         In GeoJSON an edge of more than 180 degrees goes the short way, across the antimeridian; elsewhere,

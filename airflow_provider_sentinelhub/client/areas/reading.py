@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.client.areas import files
 from airflow_provider_sentinelhub.client.areas.faults import unreadable
+from airflow_provider_sentinelhub.client.opening import content_at, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shapely.geometry.base import BaseGeometry
+
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BOX = re.compile(rf"[\[(]?\s*({_NUMBER})" + rf"\s*[,\s]\s*({_NUMBER})" * 3 + r"\s*[\])]?")
@@ -41,7 +42,7 @@ class Shapes:
     rectangle: bool = False
 
 
-def read(value: Any, opener: Callable[[str], bytes] | None = None) -> Shapes:
+def read(value: Any, opener: Opener | None = None) -> Shapes:
     """Read a value in any form that `Area.read` names; `DefinitionError` if it cannot be."""
     import numpy as np
     from shapely.errors import ShapelyError
@@ -54,7 +55,7 @@ def read(value: Any, opener: Callable[[str], bytes] | None = None) -> Shapes:
         raise unreadable(f"cannot be read ({type(error).__name__}: {str(error)[:200]})") from error
 
 
-def _read(value: Any, opener: Callable[[str], bytes] | None) -> Shapes:
+def _read(value: Any, opener: Opener | None) -> Shapes:
     from shapely.geometry.base import BaseGeometry
 
     if isinstance(value, BaseGeometry):
@@ -164,20 +165,11 @@ def _of_object(value: Any) -> Shapes:
     return Shapes([shape for shape, _ in pairs], [row for _, row in pairs], crs=value.crs)
 
 
-def _of_place(place: str, opener: Callable[[str], bytes] | None) -> Shapes:
+def _of_place(place: str, opener: Opener | None) -> Shapes:
     """Read a file, or what is behind the URL of an object."""
-    scheme, mark, _ = place.partition("://")
     content: bytes | None = None
-    if mark:
-        if scheme not in ("s3", "gs"):
-            raise unreadable(
-                f"is at a URL that is not read: {place[:200]}", "Give an s3:// or gs:// URL or a file"
-            )
-        if opener is None:
-            raise unreadable(
-                f"is at {place[:200]}, which cannot be opened here", "Give the file or the area itself"
-            )
-        content = opener(place)
+    if is_url(place):
+        content = content_at(place, opener, "area", "Give the file or the area itself")
     elif not files.exists(place):
         raise unreadable(f"{place[:80]!r} is neither an area nor a file that is there")
     kind = PurePosixPath(place).suffix.lower()

@@ -9,9 +9,8 @@ from airflow_provider_sentinelhub.client.definition.rules import Choice, Number
 from airflow_provider_sentinelhub.client.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_sentinelhub.client.errors import Fault
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 
 def area_of(
@@ -21,7 +20,7 @@ def area_of(
     area_crs: Any,
     invalid_area: Any,
     area_tolerance: Any,
-    opener: Callable[[str], bytes] | None = None,
+    opener: Opener | None = None,
 ) -> Area | None:
     """Read an area; None where ``faults`` say what is wrong with it or with how it is to be read."""
     if isinstance(area, Area):

@@ -19,13 +19,14 @@ from airflow_provider_sentinelhub.client.definition.zarr import Zarr, chunk_faul
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     from airflow_provider_sentinelhub.client.definition.delivery import Delivery
-    from airflow_provider_sentinelhub.client.definition.parts import LookUp
+    from airflow_provider_sentinelhub.client.definition.parts import Builder, LookUp
     from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
     from airflow_provider_sentinelhub.client.models import TilingGrid
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 _COLLECTION = "sentinel-2-l2a"
 # What describes the one collection, where there are no sources.
@@ -81,7 +82,7 @@ class BatchDefinition:
     description: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
     read_faults: tuple[Fault, ...] = field(default=(), repr=False, compare=False)
-    opener: Callable[[str], bytes] | None = field(default=None, repr=False, compare=False)
+    opener: Opener | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def read(
@@ -91,16 +92,18 @@ class BatchDefinition:
         *,
         folders: Sequence[str | PathLike[str]] = (),
         look_up: LookUp | None = None,
-        opener: Callable[[str], bytes] | None = None,
+        opener: Opener | None = None,
+        build: Builder | None = None,
     ) -> BatchDefinition:
         """Read a definition from a dict, or from a YAML or JSON file of one; see `reading` for the names.
 
         What is ``given`` besides wins. Relative paths are looked for in ``folders``, ``look_up`` finds the
-        credentials that a name stands for. What cannot be read is among the `faults`.
+        credentials that a name stands for, ``opener`` returns what is at a URL, and ``build`` makes a
+        GeoPackage of the ``features`` of one and returns its URL. What cannot be read is among the `faults`.
         """
         from airflow_provider_sentinelhub.client.definition.reading import read
 
-        return read(source, given or {}, folders=folders, look_up=look_up, opener=opener)
+        return read(source, given or {}, folders=folders, look_up=look_up, opener=opener, build=build)
 
     @classmethod
     def from_process_request(cls, request: Any, **fields: Any) -> BatchDefinition:
@@ -209,7 +212,7 @@ class BatchDefinition:
 
     def _bounds(self, faults: list[Fault]) -> dict[str, Any]:
         if self.area is None:
-            if self.geopackage is None:
+            if self.geopackage is None and not self._geopackage_is_wrong:
                 remedy = "Give one, such as a GeoJSON polygon in longitude and latitude"
                 faults.append(Fault("area", "is missing", remedy))
             return {}
@@ -239,7 +242,14 @@ class BatchDefinition:
         )
         return [one.to_wire("", shared, faults)]
 
+    @property
+    def _geopackage_is_wrong(self) -> bool:
+        """Whether there is none because it could not be read: no grid is missing then."""
+        return self.geopackage is None and any(one.field.startswith("geopackage") for one in self.read_faults)
+
     def _input(self, faults: list[Fault]) -> dict[str, Any]:
+        if self._geopackage_is_wrong:
+            return {"type": "geopackage"}
         if self.geopackage is None:
             return grid_wire(self.tiling_grid_id, self.resolution, self.buffer, faults)
         beside = {

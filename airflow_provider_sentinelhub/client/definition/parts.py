@@ -19,9 +19,12 @@ from airflow_provider_sentinelhub.client.definition.storage import (
 )
 from airflow_provider_sentinelhub.client.definition.tiling import GeoPackage
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
+from airflow_provider_sentinelhub.client.geopackage.source import FeatureSource
 
 # Finds the credentials that a name stands for: ("aws", name) or ("gcp", name).
 LookUp = Callable[[str, str], BucketKeys | GoogleKey]
+# Makes a GeoPackage of what it is told of, and returns the URL that it will have.
+Builder = Callable[[FeatureSource], str]
 DELIVERY_PARTS = (
     "delivery_url",
     "delivery_aws_conn_id",
@@ -108,8 +111,13 @@ def delivery_of(values: Mapping[str, Any], finder: Finder, faults: list[Fault]) 
     )
 
 
-def geopackage_of(value: Any, finder: Finder, faults: list[Fault]) -> GeoPackage | None:
-    """Return the GeoPackage that a URL or a dict describes, None if it cannot be read."""
+def geopackage_of(
+    value: Any, finder: Finder, faults: list[Fault], build: Builder | None = None
+) -> GeoPackage | None:
+    """Return the GeoPackage that a URL or a dict describes, None if it cannot be read.
+
+    A dict with ``features`` describes one that ``build`` makes: the other names are those of `FeatureSource`.
+    """
     if isinstance(value, str):
         value = {"url": value}
     if isinstance(value, Mapping):
@@ -118,11 +126,33 @@ def geopackage_of(value: Any, finder: Finder, faults: list[Fault]) -> GeoPackage
             part: finder.find(kind, value.get(name), f"geopackage.{name}")
             for name, (kind, part) in kinds.items()
         }
+        access = ("iam_role_arn", "region", *kinds)
+        if "features" in value:
+            source = {key: one for key, one in value.items() if key not in (*access, "upload_conn_id")}
+            url = _built_url(source, faults, build)
+            value = {"url": url, **{key: one for key, one in value.items() if key in access}}
+            if url is None:
+                return None
         given = {"url": "", **{key: one for key, one in value.items() if key not in kinds}}
-        offered = ("url", "width", "height", "resolution", "iam_role_arn", "region", *kinds)
+        offered = ("url", "width", "height", "resolution", *access)
         found = made(GeoPackage, given, "geopackage", faults, offered)
         return replace(found, **credentials) if found else None
     return made(GeoPackage, value, "geopackage", faults)
+
+
+def _built_url(source: Mapping[str, Any], faults: list[Fault], build: Builder | None) -> str | None:
+    before = len(faults)
+    described = made(FeatureSource, source, "geopackage", faults)
+    if build is None:
+        problem = "there is nobody here who could upload them"
+        faults.append(Fault("geopackage.features", problem, "Upload a GeoPackage, and give its url"))
+    if described is None or build is None or len(faults) > before:
+        return None
+    try:
+        return build(described)
+    except DefinitionError as error:
+        faults += error.faults
+        return None
 
 
 def sources_of(value: Any, faults: list[Fault]) -> list[Source]:

@@ -4,23 +4,24 @@ The names are `NAMES`. They are those of `BatchDefinition`, but a delivery is gi
 (``delivery_url`` and what lets the service in), or as a ``delivery`` object of the service that is passed on.
 ``geopackage`` is a URL or a dict (``url``, ``width``, ``height``, ``resolution``, and credentials if they are
 not the delivery's), ``sources`` a list of dicts with the names of `Source`, ``zarr`` a dict with those of
-`Zarr`. ``evalscript``, ``area`` and the definition itself may be paths. The Process API's own form is
-understood as well.
+`Zarr`. ``evalscript``, ``area``, the ``features`` of ``geopackage`` and the definition itself may be paths,
+or URLs that the ``opener`` opens. The Process API's own form is understood as well.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.client.definition.batch import BatchDefinition
 from airflow_provider_sentinelhub.client.definition.parts import (
     DELIVERY_PARTS,
+    Builder,
     Finder,
     LookUp,
     delivery_of,
@@ -29,10 +30,14 @@ from airflow_provider_sentinelhub.client.definition.parts import (
     sources_of,
     structured,
 )
+from airflow_provider_sentinelhub.client.definition.places import Places
 from airflow_provider_sentinelhub.client.definition.process_request import is_process_request, named
 from airflow_provider_sentinelhub.client.definition.rules import choices, kind_of
 from airflow_provider_sentinelhub.client.definition.zarr import Zarr
 from airflow_provider_sentinelhub.client.errors import Fault
+
+if TYPE_CHECKING:
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 Place = str | PathLike[str]
 _PASSED_ON = (
@@ -58,14 +63,19 @@ class Said:
     """Everything that is said, name by name, and where relative paths are looked for."""
 
     values: Mapping[str, Any]
-    folders: tuple[Path, ...]
+    places: Places
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def said(source: Mapping[str, Any] | Place, given: Mapping[str, Any], folders: Sequence[Place] = ()) -> Said:
+def said(
+    source: Mapping[str, Any] | Place,
+    given: Mapping[str, Any],
+    folders: Sequence[Place] = (),
+    opener: Opener | None = None,
+) -> Said:
     """Put a definition's dict or file and what is given besides together; the latter wins."""
-    places = tuple(map(Path, folders)) or (Path(),)
+    places = Places(tuple(map(Path, folders)) or (Path(),), opener)
     faults: list[Fault] = []
     notes: list[str] = []
     base: Any = source
@@ -73,11 +83,8 @@ def said(source: Mapping[str, Any] | Place, given: Mapping[str, Any], folders: S
         text = str(source).strip()
         if isinstance(source, str) and text.startswith("{"):
             base = structured(source, "definition", "definition", faults) or {}
-        elif path := _found(text, "definition", places, "Give its path relative to the Dag's file", faults):
-            places = (path.parent, *places)
-            base = _content(path, faults)
         else:
-            base = {}
+            base, places = _of_file(text, places, faults)
     if not isinstance(base, Mapping):
         faults.append(
             Fault("definition", f"is {kind_of(base)}, not a dict of names to values", "Write name: value")
@@ -106,21 +113,21 @@ def read(
     *,
     folders: Sequence[Place] = (),
     look_up: LookUp | None = None,
-    opener: Callable[[str], bytes] | None = None,
+    opener: Opener | None = None,
+    build: Builder | None = None,
 ) -> BatchDefinition:
     """Read a definition; what cannot be read is among its faults."""
-    everything = said(source, given, folders)
+    everything = said(source, given, folders, opener)
+    places = everything.places
     values, faults = dict(everything.values), list(everything.faults)
     script = values.get("evalscript", "")
-    if isinstance(script, str) and "\n" not in script and script.endswith(".js"):
+    if isinstance(script, str) and "\n" not in script and script.strip().endswith(".js"):
         remedy = "Give its path relative to the Dag's file, or the script's text"
-        path = _found(script, "evalscript", everything.folders, remedy, faults)
-        values["evalscript"] = path.read_text(encoding="utf-8") if path else ""
+        found = places.find(script.strip(), "evalscript", remedy, faults)
+        values["evalscript"] = places.text(found, "evalscript", remedy, faults) or ""
     values.setdefault("evalscript", "")
-    area = values.get("area")
-    if isinstance(area, str) and _AREA_FILE.fullmatch(area) and "://" not in area:
-        path = _found(area, "area", everything.folders, "Give its path, or the area itself", faults)
-        values["area"] = str(path) if path else None
+    if "area" in values:
+        values["area"] = _placed(values["area"], "area", places, faults)
     notes = list(everything.notes)
     cover = values.get("max_cloud_coverage")
     if isinstance(cover, float) and 0 < cover < 1:
@@ -131,7 +138,13 @@ def read(
     if "sources" in values:
         known["sources"] = sources_of(values["sources"], faults)
     if "geopackage" in values:
-        known["geopackage"] = geopackage_of(values["geopackage"], finder, faults)
+        geopackage = values["geopackage"]
+        if isinstance(geopackage, Mapping) and geopackage.get("features") is not None:
+            features = _placed(geopackage["features"], "geopackage.features", places, faults)
+            # What is not there cannot be built.
+            geopackage = {**geopackage, "features": features} if features is not None else None
+        if geopackage is not None:
+            known["geopackage"] = geopackage_of(geopackage, finder, faults, build)
     if "zarr" in values:
         known["zarr"] = made(Zarr, values["zarr"], "zarr", faults)
     return BatchDefinition(**known, notes=tuple(notes), read_faults=tuple(faults), opener=opener)
@@ -142,27 +155,32 @@ def _is_given(name: str, value: Any) -> bool:
     return value is not None and not (name != "description" and value in ("", "None"))
 
 
-def _found(name: str, field: str, folders: Sequence[Path], remedy: str, faults: list[Fault]) -> Path | None:
-    if field == "definition" and not _DEFINITION_FILE.fullmatch(name):
-        faults.append(Fault(field, f"{name!r} is not the path of a .yaml or .json file", remedy))
-        return None
-    path = Path(name)
-    searched = [path.parent] if path.is_absolute() else list(dict.fromkeys(folders))
-    for folder in searched:
-        if (folder / path).is_file():
-            return folder / path
-    looked = ", ".join(map(str, searched))
-    faults.append(Fault(field, f"there is no file {name!r} in {looked}", remedy))
-    return None
+def _placed(value: Any, field: str, places: Places, faults: list[Fault]) -> Any:
+    """Return a value with its place found if it is the path of a file; None if that is not there."""
+    if isinstance(value, str) and _AREA_FILE.fullmatch(value.strip()):
+        return places.find(value.strip(), field, "Give its path or URL, or the geometry itself", faults)
+    return value
 
 
-def _content(path: Path, faults: list[Fault]) -> Any:
+def _of_file(name: str, places: Places, faults: list[Fault]) -> tuple[Any, Places]:
+    """Return what a definition's file holds, and where what it names is looked for."""
+    remedy = "Give its path relative to the Dag's file"
+    if not _DEFINITION_FILE.fullmatch(name):
+        faults.append(Fault("definition", f"{name!r} is not the path of a .yaml or .json file", remedy))
+        return {}, places
+    place = places.find(name, "definition", remedy, faults)
+    text = places.text(place, "definition", remedy, faults)
+    if place is None or text is None:
+        return {}, places
+    return _parsed(text, place.rpartition("/")[2], faults), places.beside(place)
+
+
+def _parsed(text: str, name: str, faults: list[Fault]) -> Any:
     import yaml
 
-    text = path.read_text(encoding="utf-8")
     try:
-        return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        return json.loads(text) if name.lower().endswith(".json") else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        faults.append(Fault("definition", f"{path.name} cannot be read: {reason}", "Mend the file"))
+        faults.append(Fault("definition", f"{name} cannot be read: {reason}", "Mend the file"))
         return {}

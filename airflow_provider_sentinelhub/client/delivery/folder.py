@@ -108,10 +108,23 @@ def repair_features_name(request_id: str, number: int) -> str:
     return f"repair-{number}-of-{request_id}.gpkg"
 
 
+def root_of(url: str) -> str:
+    """Return the folder of a delivery's URL that all its requests share: without what holds a placeholder."""
+    scheme, mark, path = url.partition("://")
+    segments = path.strip("/").split("/")
+    fixed = next((i for i, segment in enumerate(segments) if "<" in segment), len(segments))
+    return f"{scheme}{mark}{'/'.join(segments[:fixed])}"
+
+
+def features_name(digest: str) -> str:
+    """Return the name of a GeoPackage that this provider makes of an author's features."""
+    return f"features-{digest}.gpkg"
+
+
 def is_record(name: str) -> bool:
     """Whether a file in the folder keeps account of deliveries instead of being one."""
     return name.startswith(
-        ("request-", "featureManifest-", "execution-", "tiles-", "repairs-", "repair-")
+        ("request-", "featureManifest-", "execution-", "tiles-", "repairs-", "repair-", "features-")
     ) and name.endswith((".json", ".gpkg", ".sqlite", ".jsonl"))
 
 

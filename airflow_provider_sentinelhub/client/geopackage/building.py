@@ -11,10 +11,12 @@ from airflow_provider_sentinelhub.client.geopackage.feature import Feature
 from airflow_provider_sentinelhub.client.grids import tiles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
+
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 _STEP = 0.01  # degrees between vertices, so that edges stay in place
 
@@ -28,7 +30,7 @@ def features_of(
     identifier: str = "id",
     source_crs: Any = None,
     invalid: Literal["refuse", "repair"] = "refuse",
-    opener: Callable[[str], bytes] | None = None,
+    opener: Opener | None = None,
 ) -> Iterator[Feature]:
     """Yield a feature for every polygon of ``source``, or for every tile of a grid that it touches.
 

@@ -38,6 +38,18 @@ class Feature:
         """Whether anything is said about its size."""
         return (self.width, self.height, self.resolution) != (None, None, None)
 
+    @property
+    def pixels(self) -> tuple[int, int] | None:
+        """Width and height, None where nothing is said about them."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        if self.resolution is None or self.geometry.is_empty:
+            return None
+        west, south, east, north = self.geometry.bounds
+        # The service's rounding is unknown; up is assumed.
+        columns, rows = (math.ceil(round(side / self.resolution, 6)) for side in (east - west, north - south))
+        return columns, rows
+
     def faults(self) -> Iterator[Fault]:
         """Name what the service would refuse; ``field`` is the column."""
         if not isinstance(self.identifier, str) or not self.identifier:
@@ -60,18 +72,12 @@ class Feature:
             yield Fault("resolution", f"{self.resolution!r} is not above 0", "Give it in the unit of the CRS")
         elif lon_lat and self.resolution >= 1:
             yield Fault("resolution", f"{self.resolution!r} is in degrees here", "Give one such as 0.0001")
-        elif not self.geometry.is_empty:
-            west, south, east, north = self.geometry.bounds
-            # The service's rounding is unknown; up is assumed.
-            columns, rows = (
-                math.ceil(round(side / self.resolution, 6)) for side in (east - west, north - south)
+        elif self.pixels and max(self.pixels) > MAX_PIXELS:
+            yield Fault(
+                "resolution",
+                f"makes it {self.pixels[0]} x {self.pixels[1]} pixels, more than {MAX_PIXELS} on a side",
+                "Give a coarser one, or cut it along a grid",
             )
-            if max(columns, rows) > MAX_PIXELS:
-                yield Fault(
-                    "resolution",
-                    f"makes it {columns} x {rows} pixels, more than {MAX_PIXELS} on a side",
-                    "Give a coarser one, or cut it along a grid",
-                )
 
     def _geometry_faults(self) -> Iterator[Fault]:
         from shapely import is_valid_reason
