@@ -25,6 +25,7 @@ ALLOWED = {
     "operators": {"operators", "triggers", "hooks", "client", "links", "assets"},
     "sensors": {"sensors", "triggers", "hooks", "client", "links", "assets"},
     "sandbox": {"sandbox"},
+    "spending": {"hooks", "client"},
 }
 HEAVY = ("shapely", "numpy", "boto3", "botocore", "requests", "tenacity", "airflow.providers.amazon")
 

@@ -13,12 +13,14 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault, S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from airflow.sdk import Connection
 
     from airflow_provider_sentinelhub.client.batch import BatchClient
     from airflow_provider_sentinelhub.client.delivery.ledger import Ledger
     from airflow_provider_sentinelhub.client.retries import Backoff
+    from airflow_provider_sentinelhub.client.spending import Spending
 
 
 class SentinelHubHook(BaseHook):
@@ -83,6 +85,12 @@ class SentinelHubHook(BaseHook):
         folder = DeliveryFolder.parse(delivery) if delivery else None
         with open_ledger(bucket_client(aws_conn_id), request, folder) as ledger:
             yield ledger
+
+    def spending(self, since: datetime | None = None, until: datetime | None = None) -> list[Spending]:
+        """Sum up what the account's requests have cost, by Dag and month: see `client.spending`."""
+        from airflow_provider_sentinelhub.client.spending import spending
+
+        return spending(self.client, since, until)
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch a token and ask for the account's batch requests; says what is wrong, if anything."""
