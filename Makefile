@@ -13,6 +13,7 @@ help:
 	@echo "make sandbox    a local Sentinel Hub in the foreground"
 	@echo "make trials     kill what can be killed in a running Airflow, many times (an hour and more)"
 	@echo "make budgets    a hundred runs at once against one budget, in a running Airflow (some minutes)"
+	@echo "make prices     hold estimated prices against what the sandbox bills (10 minutes and more)"
 	@echo "make lint       ruff and mypy only"
 	@echo "make lock       resolve the pinned versions in constraints.txt anew"
 
@@ -54,6 +55,9 @@ trials: $(VENV)/ready
 .PHONY: budgets
 budgets: $(VENV)/ready
 	@$(BIN)/python tests/trials/budgets.py
+.PHONY: prices
+prices: $(VENV)/ready
+	@$(BIN)/python tests/trials/prices.py --count 200 --plot docs/images/prices.svg
 
 .PHONY: lock
 lock: $(VENV)/ready

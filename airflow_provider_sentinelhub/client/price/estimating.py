@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.client.delivery.folder import DeliveryFolder
@@ -90,16 +89,13 @@ def _depths(
 ) -> list[SceneDepths | RevisitDepths]:
     if scenes is None:
         return [RevisitDepths(source) for source in plan.sources]
-    if not isinstance(scenes, Callable):  # type: ignore[arg-type]
-        if len(plan.sources) > 1:
-            problem = "a list cannot tell the scenes of several collections apart"
-            raise DefinitionError([Fault("scenes", problem, "Give a function that finds them")], "price")
-        return [SceneDepths(plan.sources[0], scenes)]  # type: ignore[arg-type]
-    area = hull(features)
-    return [
-        SceneDepths(one, scenes(one.collection, area, one.start, one.end))  # type: ignore[operator]
-        for one in plan.sources
-    ]
+    if callable(scenes):
+        area = hull(features)
+        return [SceneDepths(one, scenes(one.collection, area, one.start, one.end)) for one in plan.sources]
+    if len(plan.sources) > 1:
+        problem = "a list cannot tell the scenes of several collections apart"
+        raise DefinitionError([Fault("scenes", problem, "Give a function that finds them")], "price")
+    return [SceneDepths(plan.sources[0], scenes)]
 
 
 def _together(depths: list[NDArray[Any]], plan: Plan) -> NDArray[Any]:

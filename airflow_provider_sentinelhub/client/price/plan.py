@@ -63,7 +63,7 @@ def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
     data = [_object(one) for one in _list(_object(process.get("input")).get("data"))]
     faults: list[Fault] = []
     try:
-        script = script or read_script(str(process.get("evalscript") or ""))
+        script = script or read_script(_evalscript(process))
     except DefinitionError as error:
         faults += error.faults
     faults += _faults(data, given)
@@ -98,6 +98,13 @@ def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
         mixes_formats=len(set(factors)) > 1,
         is_zarr=output.get("type") == "zarr",
     )
+
+
+def _evalscript(process: dict[str, Any]) -> str:
+    source = process.get("evalscript")
+    if not isinstance(source, str) or not source.strip():
+        raise DefinitionError([Fault("evalscript", "is not in the request", "Give a Script")], "price")
+    return source
 
 
 def _faults(data: list[dict[str, Any]], given: dict[str, Any]) -> Iterator[Fault]:

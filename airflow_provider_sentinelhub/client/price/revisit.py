@@ -15,10 +15,14 @@ _LEAST_COSINE = 0.2  # beyond 78 degrees swaths do not draw closer any more, or 
 
 
 class Revisit(NamedTuple):
-    """Days between two looks at a place on the equator, and who says so."""
+    """Days between two looks at a place on the equator, and who says so.
+
+    Swaths overlap the more, the nearer they are to a pole; ``everywhere`` says that the days hold there too.
+    """
 
     days: float
     source: str
+    everywhere: bool = False
 
 
 _REVISITS = {
@@ -38,7 +42,7 @@ _REVISITS = {
     "sentinel-5p": Revisit(1, "ESA: daily"),
 }
 # What the first version of the service's Batch API assumed in its own estimates, of any collection.
-_OTHERS = Revisit(3, "what the service's first Batch API assumed of any collection")
+_OTHERS = Revisit(3, "what the service's first Batch API assumed of any collection", everywhere=True)
 
 
 class RevisitDepths:
@@ -61,10 +65,11 @@ class RevisitDepths:
         source = self._source
         if self._once:
             return f"Every tile has data of {source.collection}, one sample per pixel."
-        text = (
-            f"Scenes were not looked up: {source.collection} is taken to come by every {self.revisit.days:g} "
-            f"days at the equator ({self.revisit.source}), more often towards the poles."
+        days, said = f"every {self.revisit.days:g} days", self.revisit.source
+        where = (
+            f" ({said})" if self.revisit.everywhere else f" at the equator ({said}), more often to the poles"
         )
+        text = f"Scenes were not looked up: {source.collection} is taken to come by {days}{where}."
         if source.max_cloud_coverage < 100:
             text += (
                 f" Of its scenes {source.max_cloud_coverage:g} % are taken to have at most that cloud cover; "
@@ -84,7 +89,8 @@ class RevisitDepths:
         latitudes = shapely.get_y(shapely.centroid(places.polygons()))
         days = (source.end - source.start).total_seconds() / 86_400
         cosine = np.maximum(np.cos(np.radians(latitudes)), _LEAST_COSINE)
-        mean = days / self.revisit.days / cosine
+        mean = days / self.revisit.days / (1 if self.revisit.everywhere else cosine)
+        mean = np.broadcast_to(mean, cosine.shape)
         if source.mosaicking == "TILE" and source.collection.startswith("sentinel-2"):
             mean = mean * _GRANULES_OVERLAP
         clear = source.max_cloud_coverage / 100

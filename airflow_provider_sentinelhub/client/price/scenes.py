@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -100,6 +100,6 @@ def _groups(source: Source, scenes: Iterable[Scene]) -> list[BaseGeometry]:
 def _shape(geometry: Any) -> BaseGeometry:
     from shapely.geometry import shape
 
-    outline: BaseGeometry = shape(geometry) if isinstance(geometry, dict) else geometry
+    outline: BaseGeometry = shape(dict(geometry)) if isinstance(geometry, Mapping) else geometry
     # Footprints of swaths cross themselves now and then.
     return outline if outline.is_valid else outline.buffer(0)

@@ -22,8 +22,8 @@ _WIDTH = 100
 def rows(estimate: Estimate) -> list[Row]:
     """Return term, quantity, and factor or PU of each line."""
     terms, api = estimate.terms, estimate.terms.api
-    found: list[Row] = [("per pixel", "", "")]
-    found.append(("input bands", f"{terms.bands} of {formula.REFERENCE_BANDS}", _times(terms.bands / 3)))
+    bands = f"{terms.bands} for {formula.REFERENCE_BANDS}, dataMask free"
+    found: list[Row] = [("input bands", bands, _times(terms.bands / formula.REFERENCE_BANDS))]
     kind = {1.0: "8 or 16 bits", formula.FLOAT32: "32-bit float", formula.OCTET_STREAM: "octet stream"}
     found.append(("output format", kind.get(terms.format, "other"), _times(terms.format)))
     if terms.fusion != 1:
@@ -53,10 +53,10 @@ def _size(estimate: Estimate, tiles: Tiles) -> list[Row]:
     size = (tiles.width, tiles.height)
     discount = terms.discount(*size)
     return [
-        (f"{tiles.count:,} x {size[0]} x {size[1]} px", "of 512 x 512", _times(terms.share(*size))),
+        (f"{tiles.count:,} of {size[0]} x {size[1]} px", "each for 512 x 512", _times(terms.share(*size))),
         ("  samples per pixel", _spread(tiles.samples), _times(tiles.samples.likely)),
         (f"  {terms.api.name}", "" if discount != 1 else "no reduction at this size", _times(discount)),
-        ("  together", "", f"{_spread(tiles.pu)} PU"),
+        ("  all of these", "", f"{_spread(tiles.pu)} PU"),
     ]
 
 
