@@ -55,6 +55,7 @@ trials: $(VENV)/ready
 .PHONY: budgets
 budgets: $(VENV)/ready
 	@$(BIN)/python tests/trials/budgets.py
+
 .PHONY: prices
 prices: $(VENV)/ready
 	@$(BIN)/python tests/trials/prices.py --count 200 --plot docs/images/prices.svg

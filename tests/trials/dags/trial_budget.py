@@ -9,15 +9,26 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, task
-from trial_batch import EVALSCRIPT, ONE_TILE
 
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
 
+EVALSCRIPT = """//VERSION=3
+function setup() { return {input: ["B04"], output: {id: "red", bands: 1, sampleType: "FLOAT32"}}; }
+function evaluatePixel(sample) { return {red: [sample.B04]}; }
+"""
+# Of one tile.
+AREA = {
+    "type": "Polygon",
+    "coordinates": [
+        [[-119.24, 36.05], [-119.23, 36.05], [-119.23, 36.06], [-119.24, 36.06], [-119.24, 36.05]]
+    ],
+}
+
 
 @task
-def numbers(params: dict[str, Any]) -> list[str]:
+def numbers(**context: Any) -> list[str]:
     """Return a description for each request."""
-    return [f"number {number}" for number in range(params["count"])]
+    return [f"number {number}" for number in range(context["params"]["count"])]
 
 
 with DAG(
@@ -32,12 +43,12 @@ with DAG(
         task_id="batch",
         max_active_tis_per_dag=200,
         evalscript=EVALSCRIPT,
-        area=ONE_TILE,
+        area=AREA,
         time_range=("2020-07-01", "2020-07-31"),
         collection="sentinel-2-l1c",
         tiling_grid_id=1,
         resolution=20,
-        outputs=["NDVI"],
+        outputs=["red"],
         delivery_url="s3://sandbox/budget",
         delivery_aws_conn_id="aws_default",
         budget="{{ params.budget }}",
