@@ -96,13 +96,24 @@ class PayingOperator(WholeLifeOperator):
         if too_dear and not over(request):
             stop_if_running(self.hook.client, request.id)
             request = look(self.hook.client, request.id)
-        budget = self._budget() if over(request) else None
-        if budget is not None:
-            budget.settle(request)
+        if over(request):
+            self._settle(request)
         if too_dear and not processed(request):
             raise PuLimitPassedError(
                 request.id, f"was stopped: it is over stop_over_pu = {limit:,g} ({request.progress})."
             )
+
+    def _settle(self, request: BatchRequest) -> None:
+        from airflow_provider_sentinelhub.client.errors import DefinitionError
+
+        try:
+            budget = self._budget()
+        except DefinitionError as error:
+            # What is done and paid for must not fail because a Variable is gone.
+            self.log.warning("What batch request %s has spent is not booked: %s", request.id, error)
+        else:
+            if budget is not None:
+                budget.settle(request)
 
     def _before_start(self, context: Context, request: BatchRequest) -> None:
         from airflow_provider_sentinelhub.client.price.budget import price_of

@@ -108,7 +108,8 @@ def test_a_person_approves_or_rejects_the_price(standalone: AirflowStandalone, s
         answer = {"chosen_options": [choice], "params_input": {}}
         standalone.call("PATCH", hitl(run), json=answer)
 
-    assert standalone.watch(dag_id, runs["Approve"], 180)[0] == "success"
+    state, seen = standalone.watch(dag_id, runs["Approve"], 180)
+    assert state == "success", (seen, standalone.logs(dag_id, runs["Approve"], "pay"))
     state, seen = standalone.watch(dag_id, runs["Reject"], 60)
     assert (state, "skipped" in seen["pay"]) == ("success", True)
     ends = {one["status"]: one["starts"] for one in sandbox.journal()["requests"].values() if one["creates"]}
