@@ -120,7 +120,7 @@ class PayingOperator(WholeLifeOperator):
         from airflow_provider_sentinelhub.hooks.price import check_price, read_pu, still_to_pay
 
         super()._before_start(context, request)
-        estimate = self._price(context, request)
+        estimate = self._price(context, request, needed=self.analyse_first)
         if estimate is None:
             return
         max_pu = read_pu("max_pu", self.max_pu)
@@ -136,14 +136,14 @@ class PayingOperator(WholeLifeOperator):
                 "%.2f PU are reserved in budget %s; %.2f PU are left", to_pay, budget.limit.name, remaining
             )
 
-    def _price(self, context: Context, request: BatchRequest) -> Estimate | None:
-        """Price an analysed request, and remember that; None if it cannot be, and need not be, priced."""
+    def _price(self, context: Context, request: BatchRequest, *, needed: bool = False) -> Estimate | None:
+        """Price an analysed request, and remember that; None if it cannot be, where it is not `needed`."""
         from airflow_provider_sentinelhub.hooks.price import estimate_request
 
         try:
             estimate = estimate_request(request, self._reading_conn_id())
         except Exception as error:
-            if self.analyse_first:
+            if needed:
                 raise
             self.log.info("Batch request %s is not priced: %s", request.id, error)
             return None
@@ -156,10 +156,17 @@ class PayingOperator(WholeLifeOperator):
 
     def _recorded(self, context: Context, request: BatchRequest, result: dict[str, Any]) -> dict[str, Any]:
         """Complete a result by its estimate; a request that was processed goes into metrics and log."""
+        from airflow_provider_sentinelhub.client.actions import look
         from airflow_provider_sentinelhub.client.judge import processed
 
+        ids = (request.id, *result["repairs"])
         known = TaskMemory.of(context).estimates
-        prices = [known.get(request_id) for request_id in (request.id, *result["repairs"])]
+        for request_id in ids if processed(request) else ():
+            if request_id not in known:
+                # Forgotten, or started by somebody else; what it was to process is still on the bucket.
+                self._price(context, look(self.hook.client, request_id))
+        known = TaskMemory.of(context).estimates
+        prices = [known.get(request_id) for request_id in ids]
         estimate = _total([price for price in prices if price is not None]) if all(prices) else None
         cost = result["cost_pu"]
         ratio = round(cost / estimate["likely"], 4) if cost and estimate and estimate["likely"] else None
