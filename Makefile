@@ -12,6 +12,7 @@ help:
 	@echo "make test       every check and test"
 	@echo "make sandbox    a local Sentinel Hub in the foreground"
 	@echo "make trials     kill what can be killed in a running Airflow, many times (an hour and more)"
+	@echo "make budgets    a hundred runs at once against one budget, in a running Airflow (some minutes)"
 	@echo "make prices     hold estimated prices against what the sandbox bills (10 minutes and more)"
 	@echo "make lint       ruff and mypy only"
 	@echo "make lock       resolve the pinned versions in constraints.txt anew"
@@ -50,6 +51,10 @@ test: lint
 trials: $(VENV)/ready
 	@$(BIN)/python tests/random_faults.py --runs 500
 	@$(BIN)/python tests/trials/run_trials.py --count 20
+
+.PHONY: budgets
+budgets: $(VENV)/ready
+	@$(BIN)/python tests/trials/budgets.py
 
 .PHONY: prices
 prices: $(VENV)/ready

@@ -27,6 +27,7 @@ ALLOWED = {
     "sandbox": {"sandbox"},
     "cli": {"client"},
     "testing": {"client"},
+    "spending": {"hooks", "client"},
 }
 HEAVY = (
     *("shapely", "numpy", "pyproj", "boto3", "botocore", "requests", "tenacity"),

@@ -27,6 +27,8 @@
     │   │   └── BatchUnhealthyError
     │   ├── BatchTimeoutError        not ended in the time that was given
     │   ├── BatchExpiredError        the service no longer knows the request
+    │   ├── BudgetExceededError      not started: it costs more than it may
+    │   ├── PuLimitPassedError       it has spent more than it may, and was stopped
     │   ├── UnknownStatusError       a status that this version has never heard of
     │   ├── IncompleteDeliveryError  DONE, but tiles failed or are missing
     │   └── RepairError              the rest of a delivery cannot be asked for
@@ -250,6 +252,28 @@ class BatchTimeoutError(BatchError):
     """The time that was given is over."""
 
     next_step = "Give it a longer timeout; a stopped request can be started again 30 minutes later."
+
+
+class BudgetExceededError(BatchError):
+    """The request was not started: its price does not fit what may be spent. ``table`` is its terms."""
+
+    next_step = "It stays analysed: allow more and run the task again, which then starts it."
+
+    def __init__(self, request_id: str, what: str, table: str = "") -> None:
+        super().__init__(request_id, what)
+        self.table = table
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.table}" if self.table else super().__str__()
+
+
+class PuLimitPassedError(BatchError):
+    """The request has spent more than it was given."""
+
+    next_step = (
+        "Delivered tiles stay; to process the rest, raise stop_over_pu and run the task again. "
+        "The service allows a restart 30 minutes after the stop."
+    )
 
 
 class UnknownStatusError(BatchError):

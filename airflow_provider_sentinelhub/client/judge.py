@@ -132,12 +132,17 @@ class Step(Enum):
 
 
 def next_step(
-    request: BatchRequest, *, analyse_only: bool = False, restart: bool = False, wait: bool = True
+    request: BatchRequest,
+    *,
+    analyse_only: bool = False,
+    restart: bool = False,
+    wait: bool = True,
+    analyse_first: bool = False,
 ) -> Step:
     """Say what comes next; raises the bad ending that the request has come to.
 
     ``restart``: a stop is not the end, the request is to be started again. Without ``wait``, all is done as
-    soon as everything has been asked for; a start then includes the analysis.
+    soon as everything has been asked for; a start then includes the analysis, unless ``analyse_first``.
     """
     ending = ending_error(request)
     if ending is not None:
@@ -145,9 +150,10 @@ def next_step(
             return Step.RESTART
         raise ending
     goal = BatchStatus.ANALYSIS_DONE if analyse_only else BatchStatus.DONE
-    if reached(request, goal):
+    left_alone = not wait and not analyse_only and started(request)
+    if left_alone or reached(request, goal):
         return Step.FINISH
-    if not wait:
+    if not wait and (analyse_only or not analyse_first):
         asked, ask = (analysed, Step.ANALYSE) if analyse_only else (started, Step.START)
         return Step.FINISH if asked(request) else ask
     if not analysed(request):
@@ -155,6 +161,18 @@ def next_step(
     if not reached(request, BatchStatus.ANALYSIS_DONE):
         return Step.WAIT_FOR_ANALYSIS
     return Step.WAIT_FOR_PROCESSING if started(request) else Step.START
+
+
+def over(request: BatchRequest) -> bool:
+    """Whether the request spends nothing any more, unless it is started again."""
+    return request.status in (BatchStatus.DONE, BatchStatus.FAILED) or (
+        request.status is BatchStatus.STOPPED and not _restarting(request)
+    )
+
+
+def spent_more_than(request: BatchRequest, limit: float | None) -> bool:
+    """Whether the request has spent more processing units than a limit, which None is not."""
+    return limit is not None and request.cost_pu is not None and request.cost_pu > limit
 
 
 def restart_allowed_at(request: BatchRequest) -> datetime:

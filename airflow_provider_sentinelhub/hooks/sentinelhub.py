@@ -13,6 +13,7 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault, S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from airflow.sdk import Connection
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.client.models import TilingGrid
     from airflow_provider_sentinelhub.client.process import ProcessClient
     from airflow_provider_sentinelhub.client.retries import Backoff
+    from airflow_provider_sentinelhub.client.spending import Spending
 
 
 class SentinelHubHook(BaseHook):
@@ -144,6 +146,12 @@ class SentinelHubHook(BaseHook):
         folder = DeliveryFolder.parse(delivery) if delivery else None
         with open_ledger(bucket_client(aws_conn_id), request, folder) as ledger:
             yield ledger
+
+    def spending(self, since: datetime | None = None, until: datetime | None = None) -> list[Spending]:
+        """Sum up what the account's requests have cost, by Dag and month: see `client.spending`."""
+        from airflow_provider_sentinelhub.client.spending import spending
+
+        return spending(self.client, since, until)
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch a token and ask for the account's batch requests; says what is wrong, if anything."""

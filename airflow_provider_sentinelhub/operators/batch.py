@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
 from airflow_provider_sentinelhub.operators.base import DefinitionOperator
 from airflow_provider_sentinelhub.operators.delivering import DeliveringOperator
+from airflow_provider_sentinelhub.operators.paying import PayingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,19 +30,22 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
     DONE is not the end: what was planned, what the service says it did and what lies on the bucket are held
     against each other. Where more tiles were lost than allowed, the task fails, or repairs them first.
 
-    Returns a dict: ``request_id``, ``status``, ``cost_pu`` (repairs included), ``delivery`` (the
-    folder), ``tiles`` (how many were delivered), ``report`` (the counts of a `TileReport`) and ``repairs``
-    (ids). ``tiles`` and ``report`` are None where they cannot be checked. The id is also the XCom
+    Returns a dict: ``request_id``, ``status``, ``cost_pu`` (repairs included), ``estimated_pu`` (the price at
+    which they were started: ``low``, ``likely``, ``high``), ``pu_ratio`` (cost by likely price), ``delivery``
+    (the folder), ``tiles`` (how many were delivered), ``report`` (the counts of a `TileReport`) and
+    ``repairs`` (ids). Where something is not known, or cannot be checked, it is None. The id is also the XCom
     ``request_id``, as soon as it is known; the counts are the XCom ``report``, even if the task then fails.
     Outlets get an asset event with the same figures and the time range. With ``dry_run`` it returns what it
     would have asked for, and does nothing of this.
 
-    Takes the arguments of `DefinitionOperator`, `DeliveringOperator` and `WholeLifeOperator`, and:
+    Takes the arguments of `DefinitionOperator`, `DeliveringOperator`, `PayingOperator` and
+    `WholeLifeOperator`, and:
 
     :param request_id: wait for, and start if need be, this request instead of one of its own; the definition
         is then not looked at. (templated)
     :param analyse_only: end with the analysis, which is free.
-    :param wait_for_completion: if False, end as soon as the request is started.
+    :param wait_for_completion: if False, end as soon as the request is started; with ``max_pu`` or ``budget``
+        the analysis is waited for all the same.
     :param reuse: ``"always"``, or ``"never"``: each attempt, a retry included, asks for a new request.
     """
 
@@ -50,6 +54,7 @@ class SentinelHubBatchOperator(DefinitionOperator, DeliveringOperator):
         "aws_conn_id",
         "max_failed_tiles",
         "no_data",
+        *PayingOperator.limits,
         *DefinitionOperator.template_fields,
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.assets import announce, delivery_extra
-from airflow_provider_sentinelhub.operators.life import WholeLifeOperator
 from airflow_provider_sentinelhub.operators.memory import TaskMemory
+from airflow_provider_sentinelhub.operators.paying import PayingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.client.models import BatchRequest
 
 
-class DeliveringOperator(WholeLifeOperator):
+class DeliveringOperator(PayingOperator):
     """Base of the operators that answer for what a request delivers.
 
     :param aws_conn_id: AWS connection that may read the bucket, to account for the tiles; without it,
@@ -51,10 +51,10 @@ class DeliveringOperator(WholeLifeOperator):
         from airflow_provider_sentinelhub.client.delivery.repair import Repair, check_plan
         from airflow_provider_sentinelhub.hooks.delivery import bucket_client
 
-        super()._before_start(context, request)
         repair = Repair.of(request)
         if repair is not None:
             check_plan(bucket_client(self._reading_conn_id()), self._look(repair.original_id), request)
+        super()._before_start(context, request)
 
     def _finish(self, context: Context, request: BatchRequest, deadline: float) -> dict[str, Any]:
         from airflow_provider_sentinelhub.client.delivery.folder import is_on_s3
@@ -68,7 +68,7 @@ class DeliveringOperator(WholeLifeOperator):
         repair = Repair.of(request)
         original = request if repair is None else self._look(repair.original_id)
         if not processed(original) or not self._reading_conn_id() or not is_on_s3(original):
-            return self._unchecked(original)
+            return self._unchecked(context, original)
         with open_ledger(bucket_client(self._reading_conn_id()), original) as ledger:
             report = ledger.report
             self.log.info("%s", report.headline)
@@ -96,10 +96,11 @@ class DeliveringOperator(WholeLifeOperator):
             "report": report.counts(),
             "repairs": list(report.repairs),
         }
+        result = self._recorded(context, request, result)
         announce(context, self.outlets, report.delivery, delivery_extra(request.definition, result))
         return result
 
-    def _unchecked(self, request: BatchRequest) -> dict[str, Any]:
+    def _unchecked(self, context: Context, request: BatchRequest) -> dict[str, Any]:
         from airflow_provider_sentinelhub.client.delivery.folder import is_on_s3, place_of
         from airflow_provider_sentinelhub.client.judge import processed
 
@@ -110,7 +111,9 @@ class DeliveringOperator(WholeLifeOperator):
                 else "it is not on S3, where this version can look"
             )
             self.log.warning("The delivery of batch request %s is not checked: %s.", request.id, why)
-        return {
+        elif self.analyse_only:
+            self._price(context, request)
+        result: dict[str, Any] = {
             "request_id": request.id,
             "status": request.raw_status,
             "cost_pu": request.cost_pu,
@@ -119,6 +122,7 @@ class DeliveringOperator(WholeLifeOperator):
             "report": None,
             "repairs": [],
         }
+        return self._recorded(context, request, result)
 
     def _find_or_create_repair(self, context: Context, ledger: Ledger) -> str | None:
         """Return the id of the repair that comes next: one that is still at it, else a new one; None if there
@@ -163,6 +167,7 @@ class DeliveringOperator(WholeLifeOperator):
         return Fingerprint.of(self._who(context), {"repair": repair.number, "of": repair.original_id})
 
     def _reading_conn_id(self) -> str:
+        """Return the connection that may read the bucket; empty if there is none."""
         return self.aws_conn_id or self._writing_conn_id()
 
     def _writing_conn_id(self) -> str:

@@ -43,6 +43,8 @@ class WholeLifeOperator(SentinelHubOperator):
 
     analyse_only = False
     wait_for_completion = True
+    # Whether the analysis is waited for before a start even if nothing else is.
+    analyse_first = False
     # A request that the author has named, instead of one that is looked for.
     request_id: str | None = None
 
@@ -68,7 +70,14 @@ class WholeLifeOperator(SentinelHubOperator):
         raise NotImplementedError
 
     def _before_start(self, context: Context, request: BatchRequest) -> None:
-        """Raise what speaks against paying for an analysed request."""
+        """Raise what speaks against paying for an analysed request, or for the rest of a stopped one."""
+
+    def _seen(self, context: Context, request: BatchRequest) -> None:
+        """Take note of a request, whenever it was looked at; raises what speaks against going on."""
+
+    def _pu_limit(self) -> float | None:
+        """Return the processing units over which a running request is looked at at once."""
+        return None
 
     def _finish(self, context: Context, request: BatchRequest, deadline: float) -> dict[str, Any]:
         """Make the result of a request that has come to its end."""
@@ -133,8 +142,13 @@ class WholeLifeOperator(SentinelHubOperator):
             self._acting = (context["ti"], request_id)
             request = actions.look(client, request_id)
             self.log.info("Batch request %s: %s", request_id, request.progress)
+            self._seen(context, request)
             step = next_step(
-                request, analyse_only=self.analyse_only, restart=restart, wait=self.wait_for_completion
+                request,
+                analyse_only=self.analyse_only,
+                restart=restart,
+                wait=self.wait_for_completion,
+                analyse_first=self.analyse_first,
             )
             if step is Step.FINISH:
                 return self._finish(context, request, deadline)
@@ -149,7 +163,7 @@ class WholeLifeOperator(SentinelHubOperator):
                     self._before_start(context, request)
                     actions.ensure_started(client, request_id)
                 request_id = claimed
-            elif step is Step.RESTART and (not_before := self._restart(request)) == 0:
+            elif step is Step.RESTART and (not_before := self._restart(context, request)) == 0:
                 restart = False
             else:
                 restart = self._wait(request_id, step, deadline, not_before)
@@ -168,18 +182,20 @@ class WholeLifeOperator(SentinelHubOperator):
             not_before=not_before,
             restart=step is Step.RESTART,
             cancel_on_kill=self.cancel_on_kill,
+            stop_over_pu=self._pu_limit(),
         )
         if self.deferrable:
             left = timedelta(seconds=max(0.0, deadline - time.time()))
             self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _BACKSTOP)
         return bool(asyncio.run(trigger.wait())["restart"])
 
-    def _restart(self, request: BatchRequest) -> float:
+    def _restart(self, context: Context, request: BatchRequest) -> float:
         """Start a stopped request again; returns 0, or when to ask once more (seconds since the epoch)."""
         from airflow_provider_sentinelhub.client.actions import ensure_started
         from airflow_provider_sentinelhub.client.errors import InvalidRequestError
         from airflow_provider_sentinelhub.client.judge import restart_allowed_at
 
+        self._before_start(context, request)
         try:
             ensure_started(self.hook.client, request.id)
         except InvalidRequestError as refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ class TaskMemory:
     """Kept in Airflow's task state store, which outlives retries and clears. All of it may get lost: it only
     makes the search for the request shorter and the wait for a lost create exact.
 
-    Times are seconds since the epoch. ``deadline`` is of the present attempt.
+    Times are seconds since the epoch. ``deadline`` is of the present attempt. ``estimates`` are the prices
+    (low, likely, high) at which requests were started, by their ids.
     """
 
     store: Any
@@ -25,6 +26,7 @@ class TaskMemory:
     creating: float | None = None
     request_id: str | None = None
     deadline: float | None = None
+    estimates: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: Context) -> TaskMemory:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.operators.base import SentinelHubOperator
 from airflow_provider_sentinelhub.operators.delivering import DeliveringOperator
+from airflow_provider_sentinelhub.operators.paying import PayingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,8 @@ class SentinelHubRepairBatchOperator(DeliveringOperator):
     Returns what `SentinelHubBatchOperator` returns, for the first request with its repairs; fails if the
     merged report still lacks more tiles than allowed.
 
-    Takes the arguments of `DeliveringOperator` (``repair_attempts`` is 1) and `WholeLifeOperator`, and:
+    Takes the arguments of `DeliveringOperator` (``repair_attempts`` is 1), `PayingOperator` and
+    `WholeLifeOperator`, and:
 
     :param request_id: the request to repair. (templated)
     """
@@ -40,6 +42,7 @@ class SentinelHubRepairBatchOperator(DeliveringOperator):
         "delivery_aws_conn_id",
         "max_failed_tiles",
         "no_data",
+        *PayingOperator.limits,
         *SentinelHubOperator.template_fields,
     )
 

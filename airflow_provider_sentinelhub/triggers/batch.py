@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sentinelhub.client.actions import stop_if_running
 from airflow_provider_sentinelhub.client.errors import BatchError
-from airflow_provider_sentinelhub.client.judge import reached, target
+from airflow_provider_sentinelhub.client.judge import reached, spent_more_than, target
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_provider_sentinelhub.triggers.kills import killed_for_good
 from airflow_provider_sentinelhub.triggers.polling import poll
@@ -38,6 +38,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param not_before: seconds since the epoch; until then there is nothing to look at.
     :param restart: handed back in the event: the request was stopped and is to be started again.
     :param cancel_on_kill: stop the request when a person fails the waiting task or deletes its run.
+    :param stop_over_pu: fire as well when the request has spent more processing units than this.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         not_before: float = 0.0,
         restart: bool = False,
         cancel_on_kill: bool = False,
+        stop_over_pu: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.request_id = request_id
@@ -61,6 +63,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         self.not_before = not_before
         self.restart = restart
         self.cancel_on_kill = cancel_on_kill
+        self.stop_over_pu = stop_over_pu
         self._fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -76,6 +79,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 "not_before": self.not_before,
                 "restart": self.restart,
                 "cancel_on_kill": self.cancel_on_kill,
+                "stop_over_pu": self.stop_over_pu,
             },
         )
 
@@ -109,7 +113,9 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 seen = request.progress
                 self.log.info("Batch request %s: %s", self.request_id, seen)
             try:
-                return "reached" if reached(request, goal) else None
+                if reached(request, goal):
+                    return "reached"
+                return "over the limit" if spent_more_than(request, self.stop_over_pu) else None
             except BatchError:
                 return "ended"
 

@@ -27,7 +27,8 @@ TABLE = re.compile(r"no data +failed +pending +missing\n +(\d+) +(\d+) +0 +0 +0 
 
 
 def test_all_examples_are_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == EXAMPLE_DAGS.keys()
+    # `dag.test()` has nobody to ask: the Dag with an approval is run in `test_standalone`.
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == EXAMPLE_DAGS.keys() | {"example_approval"}
 
 
 @pytest.mark.parametrize("dag_id", EXAMPLE_DAGS)

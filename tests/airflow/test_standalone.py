@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from support import secrets_of
@@ -81,6 +82,39 @@ def trigger_rows(standalone: AirflowStandalone) -> str:
     [database] = standalone.home.glob("*.db")
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
         return str(connection.execute("SELECT * FROM trigger").fetchall())
+
+
+def test_a_person_approves_or_rejects_the_price(standalone: AirflowStandalone, sandbox: Sandbox) -> None:
+    """One run is approved and paid for, the other is rejected and stays analysed."""
+    dag_id = "example_approval"
+    conf = {"delivery_url": f"s3://{sandbox.bucket}/approval", "resolution": 20}
+    runs = {choice: standalone.trigger(dag_id, conf) for choice in ("Approve", "Reject")}
+
+    def asked(run: str) -> dict[str, Any] | None:
+        states = {task["task_id"]: task["state"] for task in standalone.tasks(dag_id, run)}
+        assert states["approve"] != "failed", standalone.logs(dag_id, run, "approve")
+        if states["approve"] != "awaiting_input":
+            return None
+        question: dict[str, Any] = standalone.call("GET", f"{hitl(run)}")
+        return question
+
+    def hitl(run: str) -> str:
+        return f"/dags/{dag_id}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+
+    for choice, run in runs.items():
+        question = sandbox.wait(partial(asked, run), timeout=120, every=1, what="the question")
+        assert "will cost about **100.00 PU**" in question["body"], question
+        assert "| input bands |" in question["body"], question
+        answer = {"chosen_options": [choice], "params_input": {}}
+        standalone.call("PATCH", hitl(run), json=answer)
+
+    state, seen = standalone.watch(dag_id, runs["Approve"], 180)
+    assert state == "success", (seen, standalone.logs(dag_id, runs["Approve"], "pay"))
+    state, seen = standalone.watch(dag_id, runs["Reject"], 60)
+    assert (state, "skipped" in seen["pay"]) == ("success", True)
+    ends = {one["status"]: one["starts"] for one in sandbox.journal()["requests"].values() if one["creates"]}
+    assert ends == {"DONE": 1, "ANALYSIS_DONE": 0}
+    assert "PU estimated" in standalone.logs(dag_id, runs["Approve"], "pay")
 
 
 def test_no_secret_is_found_in_what_airflow_keeps(standalone: AirflowStandalone, sandbox: Sandbox) -> None:
