@@ -17,7 +17,7 @@ from airflow_provider_sentinelhub.client import batch as batch_module
 from airflow_provider_sentinelhub.client.batch import BatchClient
 from airflow_provider_sentinelhub.client.delivery import ledger
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
-from airflow_provider_sentinelhub.triggers import batch as trigger_module
+from airflow_provider_sentinelhub.triggers import polling
 from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def impatience() -> Iterator[None]:
         patch.setattr(adoption, "_LOOK_EVERY", 0.1)
         patch.setattr(actions, "_LOOKS", (0.05, 0.1, 0.2, 0.5, 1.0, 2.0))
         patch.setattr(batch_module, "_NEW_REQUEST_PAUSES", (0.05, 0.1, 0.2))
-        patch.setattr(trigger_module, "_FORGIVEN", QUICK)
-        patch.setattr("airflow_provider_sentinelhub.client.batch.Backoff", lambda: QUICK)
+        patch.setattr(polling, "_FORGIVEN", QUICK)
+        patch.setattr("airflow_provider_sentinelhub.client.session.Backoff", lambda: QUICK)
         yield
 
 
