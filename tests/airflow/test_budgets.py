@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["variables"]
 
 MODES = (False, True)
+PAUSES = budgets._PAUSES
 
 
 @pytest.fixture(autouse=True)
@@ -264,7 +265,6 @@ def budget_of(store: SharedStore, pu: float, *, day: int = 20, month: int = 11, 
         Limit("b", pu, per),
         store,
         now=lambda: datetime(2026, month, day, tzinfo=timezone.utc),
-        pause=lambda longest: None,
     )
 
 
@@ -306,7 +306,10 @@ def test_a_new_price_takes_the_place_of_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_hundred_at_once_never_start_more_than_the_budget_allows(seed: int) -> None:
+def test_a_hundred_at_once_never_start_more_than_the_budget_allows(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(budgets, "_PAUSES", [seconds / 50 for seconds in PAUSES])
     store = SharedStore(seed, slowness=0.002)
     outcomes: dict[str, float | None] = {}
     prices = {f"request-{number}": 1.0 + number * 7 % 13 for number in range(100)}

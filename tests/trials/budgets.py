@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import requests
 from trials.stage import Stage, tell
 
 DAG_ID = "trial_budget"
@@ -29,27 +30,39 @@ def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--count", type=int, default=100, help="how many requests")
     options.add_argument("--limit", type=int, default=2000, help="PU per month")
+    options.add_argument("--database", help="URL of an empty database for Airflow instead of SQLite")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="budgets-") as temporary, Stage(Path(temporary)) as stage:
+    with (
+        tempfile.TemporaryDirectory(prefix="budgets-") as temporary,
+        Stage(Path(temporary), given.database) as stage,
+    ):
         limit = {"pu": given.limit, "per": "month"}
         variable = {"key": "sentinelhub_budget_trial", "value": json.dumps(limit)}
         stage.airflow.call("POST", "/variables", json=variable)
         began = time.monotonic()
         run = stage.airflow.trigger(DAG_ID, {"count": given.count, "budget": "trial"})
-        stage.airflow.watch(DAG_ID, run, 300 + given.count * _SECONDS_EACH)
+
+        def ended() -> bool:
+            try:
+                state = stage.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns/{run}")["state"]
+            except (RuntimeError, requests.RequestException):  # SQLite is busy
+                return False
+            return state in ("success", "failed")
+
+        stage.sandbox.wait(ended, timeout=300 + given.count * _SECONDS_EACH, every=3, what="the run's end")
         seconds = time.monotonic() - began
-        requests = [one for one in stage.sandbox.journal()["requests"].values() if one["creates"]]
+        made = [one for one in stage.sandbox.journal()["requests"].values() if one["creates"]]
         tasks = [one for one in stage.airflow.tasks(DAG_ID, run) if one["task_id"] == "batch"]
         listed = stage.airflow.call("GET", "/variables", params={"limit": 1000})["variables"]
-    started = sum(one["starts"] for one in requests)
+    started = sum(one["starts"] for one in made)
     states = sorted({str(one["state"]) for one in tasks})
     reserved = [one["key"] for one in listed if one["key"].startswith("sentinelhub_budget/")]
     tell(
-        f"{given.count} runs against {given.limit} PU: {len(requests)} requests, {started} started "
+        f"{given.count} runs against {given.limit} PU: {len(made)} requests, {started} started "
         f"({started * PRICE} PU), {len(reserved)} reservations, tasks {', '.join(states)}, {seconds:.0f} s"
     )
     fitting = min(given.count, given.limit // PRICE)
-    return 0 if started == len(reserved) == fitting and len(requests) == given.count else 1
+    return 0 if started == len(reserved) == fitting and len(made) == given.count else 1
 
 
 if __name__ == "__main__":

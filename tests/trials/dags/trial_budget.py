@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -54,4 +55,7 @@ with DAG(
         budget="{{ params.budget }}",
         wait_for_completion=False,
         poll_interval=1,
+        # For a database that is busy; a request that does not fit is not tried again.
+        retries=3,
+        retry_delay=timedelta(seconds=5),
     ).expand(description=numbers())
