@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,9 @@ _SECONDS_EACH = 30
 
 def main() -> int:
     """Run the trial."""
+    # However it is told to end, it ends what it has started first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(f"Ended by signal {number}"))
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--count", type=int, default=100, help="how many requests")
     options.add_argument("--limit", type=int, default=2000, help="PU per month")
