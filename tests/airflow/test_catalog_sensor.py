@@ -238,7 +238,7 @@ def test_the_event_loop_is_free_while_many_triggers_wait(
     monkeypatch.setattr(hook_module, "client_of", counted)
     asyncio.run(first_event(trigger()))  # what is imported once
     reads = 0
-    sandbox.steer(latency_seconds=0.5)
+    sandbox.steer(latency_seconds=1.5)
     longest, ticks = 0.0, 0
 
     async def neighbour() -> None:
@@ -251,7 +251,7 @@ def test_the_event_loop_is_free_while_many_triggers_wait(
             last = now
 
     async def main() -> None:
-        end = time.time() + 4
+        end = time.time() + 7
         # Each finds scenes, and too few of them.
         wanted = {**trigger().wanted, "min_scenes": 10**6}
         waits = [
@@ -265,6 +265,6 @@ def test_the_event_loop_is_free_while_many_triggers_wait(
     asyncio.run(main())
     assert reads == 1
     assert len(searches(sandbox)) > 12
-    # A blocked loop would miss a whole answer, 500 ms; a busy machine is late by much less.
-    assert longest < 0.4, longest
+    # A blocked loop would miss a whole answer, 1.5 s; a busy machine is late by much less.
+    assert longest < 1.2, longest
     assert ticks > 40

@@ -254,7 +254,7 @@ def test_a_connection_that_cannot_work_is_named(
 def test_an_unreachable_host_is_named_and_can_be_tried_again(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sentinelhub.client.batch.Backoff", lambda: QUICK)
+    monkeypatch.setattr("airflow_provider_sentinelhub.client.session.Backoff", lambda: QUICK)
     nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
     monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", connection(sandbox, extra={"base_url": nowhere}))
     with pytest.raises(UnreachableError, match=r"cannot be reached.*base_url"):

@@ -111,7 +111,10 @@ def test_a_person_approves_or_rejects_the_price(standalone: AirflowStandalone, s
     state, seen = standalone.watch(dag_id, runs["Approve"], 180)
     assert state == "success", (seen, standalone.logs(dag_id, runs["Approve"], "pay"))
     state, seen = standalone.watch(dag_id, runs["Reject"], 60)
-    assert (state, "skipped" in seen["pay"]) == ("success", True)
+    assert (state, "skipped" in seen["pay"]) == ("success", True), (
+        seen,
+        standalone.logs(dag_id, runs["Reject"], "approve"),
+    )
     ends = {one["status"]: one["starts"] for one in sandbox.journal()["requests"].values() if one["creates"]}
     assert ends == {"DONE": 1, "ANALYSIS_DONE": 0}
     assert "PU estimated" in standalone.logs(dag_id, runs["Approve"], "pay")

@@ -166,3 +166,15 @@ def error(answer: requests.Response, status: int) -> Json:
 def violations(answer: requests.Response) -> dict[str, str]:
     """Return the violations of a 400 by parameter."""
     return {item["parameter"]: item["violation"] for item in error(answer, 400)["errors"]}
+
+
+def vendor_config(sandbox: Sandbox) -> Any:
+    """Return a configuration of the vendor's client, without the tokens that earlier tests were given."""
+    from sentinelhub.config import SHConfig
+    from sentinelhub.download import SentinelHubDownloadClient
+
+    SentinelHubDownloadClient.clear_cache()
+    config = SHConfig(use_defaults=True)
+    config.sh_base_url, config.sh_token_url = sandbox.base_url, sandbox.token_url
+    config.sh_client_id, config.sh_client_secret = sandbox.client_id, sandbox.client_secret
+    return config

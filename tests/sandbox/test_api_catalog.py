@@ -13,6 +13,7 @@ import pytest
 import requests
 import shapely
 from pyproj import Transformer
+from sandbox.batch_calls import vendor_config
 from sandbox.test_render import data, job, orbit
 from sandbox_driver import Sandbox
 from shapely.geometry import shape
@@ -361,12 +362,8 @@ def catalog(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sentinelhub.api.catalog import SentinelHubCatalog
-        from sentinelhub.config import SHConfig
 
-        config = SHConfig(use_defaults=True)
-        config.sh_base_url, config.sh_token_url = sandbox.base_url, sandbox.token_url
-        config.sh_client_id, config.sh_client_secret = sandbox.client_id, sandbox.client_secret
-        yield SentinelHubCatalog(config=config)
+        yield SentinelHubCatalog(config=vendor_config(sandbox))
 
 
 def test_the_vendors_client(catalog: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 import requests
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
-from sandbox.batch_calls import NDVI, Batch, error, violations
+from sandbox.batch_calls import NDVI, Batch, error, vendor_config, violations
 from sandbox_driver import Sandbox
 
 from airflow_provider_sentinelhub.sandbox.grids import SUPPORTED_CRS
@@ -418,12 +418,7 @@ def config(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setitem(os.environ, "OAUTHLIB_INSECURE_TRANSPORT", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from sentinelhub.config import SHConfig
-
-        config = SHConfig(use_defaults=True)
-        config.sh_base_url, config.sh_token_url = sandbox.base_url, sandbox.token_url
-        config.sh_client_id, config.sh_client_secret = sandbox.client_id, sandbox.client_secret
-        yield config
+        yield vendor_config(sandbox)
 
 
 def vendor_request(config: Any, formats: dict[str, str], **options: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox.batch_calls import CALIFORNIA, NDVI
+from sandbox.batch_calls import CALIFORNIA, NDVI, vendor_config
 from sandbox.geopackages import Layer, write_geopackage
 from sandbox_driver import Sandbox
 from shapely.geometry import Polygon, box
@@ -22,12 +22,8 @@ def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sentinelhub.api.batch.process import BatchProcessClient
-        from sentinelhub.config import SHConfig
 
-        config = SHConfig(use_defaults=True)
-        config.sh_base_url, config.sh_token_url = sandbox.base_url, sandbox.token_url
-        config.sh_client_id, config.sh_client_secret = sandbox.client_id, sandbox.client_secret
-        yield BatchProcessClient(config=config)
+        yield BatchProcessClient(config=vendor_config(sandbox))
 
 
 def process_request(client: Any) -> Any:
