@@ -171,7 +171,7 @@ def violations(answer: requests.Response) -> dict[str, str]:
 def vendor_config(sandbox: Sandbox) -> Any:
     """Return a configuration of the vendor's client, without the tokens that earlier tests were given."""
     from sentinelhub.config import SHConfig
-    from sentinelhub.download import SentinelHubDownloadClient
+    from sentinelhub.download.sentinelhub_client import SentinelHubDownloadClient
 
     SentinelHubDownloadClient.clear_cache()
     config = SHConfig(use_defaults=True)
