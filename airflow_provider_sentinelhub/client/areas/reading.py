@@ -160,7 +160,8 @@ def _of_object(value: Any) -> Shapes:
     rows: list[dict[str, Any]] = [{}] * len(value)
     if value.geometry is not value and hasattr(value, "columns"):
         columns = [name for name in value.columns if name != value.geometry.name]
-        rows = value[columns].to_dict("records")
+        # Of no columns, older pandas makes no records at all.
+        rows = value[columns].to_dict("records") if columns else rows
     pairs = [(shape, row) for shape, row in zip(value.geometry, rows, strict=True) if shape is not None]
     return Shapes([shape for shape, _ in pairs], [row for _, row in pairs], crs=value.crs)
 
