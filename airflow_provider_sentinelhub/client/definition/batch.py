@@ -11,10 +11,9 @@ from airflow_provider_sentinelhub.client.definition.area import area_of
 from airflow_provider_sentinelhub.client.definition.outputs import formats_of
 from airflow_provider_sentinelhub.client.definition.raster import SETTINGS, raster_wire
 from airflow_provider_sentinelhub.client.definition.rules import text
-from airflow_provider_sentinelhub.client.definition.sources import Source, collections_of, data_wire
+from airflow_provider_sentinelhub.client.definition.sources import Selection, collections_of
 from airflow_provider_sentinelhub.client.definition.storage import OtherDelivery
 from airflow_provider_sentinelhub.client.definition.tiling import GeoPackage, grid_wire, offer_faults
-from airflow_provider_sentinelhub.client.definition.times import time_range
 from airflow_provider_sentinelhub.client.definition.zarr import Zarr, chunk_faults, grid_faults
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 
@@ -28,13 +27,9 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.client.models import TilingGrid
     from airflow_provider_sentinelhub.client.opening import Opener
 
-_COLLECTION = "sentinel-2-l2a"
-# What describes the one collection, where there are no sources.
-_OF_ONE_SOURCE = ("collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing")
-
 
 @dataclass(frozen=True, kw_only=True)
-class BatchDefinition:
+class BatchDefinition(Selection):
     """One batch request.
 
     **What**: ``evalscript`` is its text; ``outputs`` its output ids, as a list or with their MIME types.
@@ -57,13 +52,6 @@ class BatchDefinition:
     evalscript: str
     delivery: Delivery | OtherDelivery
     outputs: Sequence[str] | Mapping[str, str] = ("default",)
-    time_range: Any = None
-    collection: str | None = None
-    max_cloud_coverage: float | None = None
-    mosaicking_order: str | None = None
-    data_filter: Mapping[str, Any] = field(default_factory=dict)
-    processing: Mapping[str, Any] = field(default_factory=dict)
-    sources: Sequence[Source] = ()
     area: Any = None
     area_crs: str | None = None
     invalid_area: str = "refuse"
@@ -220,27 +208,6 @@ class BatchDefinition:
             faults.extend(self._area)
             return {}
         return {"bounds": self._area.to_wire()}
-
-    def _data(self, faults: list[Fault]) -> list[dict[str, Any]]:
-        shared = None
-        if self.time_range is not None:
-            # Unreadable is not missing.
-            shared = time_range(self.time_range, "time_range", faults) or {}
-        if self.sources:
-            for name in _OF_ONE_SOURCE:
-                if getattr(self, name) is not None and getattr(self, name) != {}:
-                    faults.append(
-                        Fault(name, "is given beside sources", f"Put it into each source, as {name}")
-                    )
-            return data_wire(self.sources, shared, faults)
-        one = Source(
-            collection=_COLLECTION if self.collection is None else self.collection,
-            max_cloud_coverage=self.max_cloud_coverage,
-            mosaicking_order=self.mosaicking_order,
-            data_filter=self.data_filter,
-            processing=self.processing,
-        )
-        return [one.to_wire("", shared, faults)]
 
     @property
     def _geopackage_is_wrong(self) -> bool:

@@ -19,6 +19,9 @@ from airflow_provider_sentinelhub.client.errors import Fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_COLLECTION = "sentinel-2-l2a"
+# What describes the one collection, where there are no sources.
+_OF_ONE_SOURCE = ("collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing")
 # Settings of the service's dataFilter that have a name of their own here.
 _NAMED = {
     "timerange": "time_range",
@@ -133,3 +136,37 @@ def data_wire(sources: Sequence[Source], shared: Any, faults: list[Fault]) -> li
             )
         seen.add(source.id or "")
     return wire
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to compute from: the fields of one `Source`, or several ``sources``; base of all definitions."""
+
+    time_range: Any = None
+    collection: str | None = None
+    max_cloud_coverage: float | None = None
+    mosaicking_order: str | None = None
+    data_filter: Mapping[str, Any] = field(default_factory=dict)
+    processing: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[Source] = ()
+
+    def _data(self, faults: list[Fault]) -> list[dict[str, Any]]:
+        """Return the wire's ``input.data``."""
+        shared = None
+        if self.time_range is not None:
+            # Unreadable is not missing.
+            shared = time_range(self.time_range, "time_range", faults) or {}
+        if self.sources:
+            for name in _OF_ONE_SOURCE:
+                if getattr(self, name) not in (None, {}):
+                    remedy = f"Put it into each source, as {name}"
+                    faults.append(Fault(name, "is given beside sources", remedy))
+            return data_wire(self.sources, shared, faults)
+        one = Source(
+            collection=_COLLECTION if self.collection is None else self.collection,
+            max_cloud_coverage=self.max_cloud_coverage,
+            mosaicking_order=self.mosaicking_order,
+            data_filter=self.data_filter,
+            processing=self.processing,
+        )
+        return [one.to_wire("", shared, faults)]

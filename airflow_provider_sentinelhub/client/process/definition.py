@@ -7,11 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.client.crs import is_lon_lat
-from airflow_provider_sentinelhub.client.definition import Source
 from airflow_provider_sentinelhub.client.definition.area import area_of
 from airflow_provider_sentinelhub.client.definition.reading import NAMES
-from airflow_provider_sentinelhub.client.definition.sources import collections_of, data_wire
-from airflow_provider_sentinelhub.client.definition.times import time_range
+from airflow_provider_sentinelhub.client.definition.sources import Selection, collections_of
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.client.process.formats import TIFF, formats_of
 from airflow_provider_sentinelhub.client.process.size import METRE, Size
@@ -28,11 +26,10 @@ SHARED = (
     *("evalscript", "area", "area_crs", "invalid_area", "area_tolerance", "time_range", "outputs"),
     *("collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing", "sources"),
 )
-_OF_ONE_SOURCE = ("collection", "max_cloud_coverage", "mosaicking_order", "data_filter", "processing")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessDefinition:
+class ProcessDefinition(Selection):
     """One image of an area, or several of the same area and size.
 
     The names are those of `BatchDefinition` and mean the same. The image shows the area's bounding box in the
@@ -44,18 +41,11 @@ class ProcessDefinition:
 
     evalscript: str
     area: Any
-    time_range: Any = None
     size: Any = None
     resolution: Any = None
     resolution_unit: str = METRE
     outputs: Sequence[str] | Mapping[str, str] = ("default",)
     output_format: str = TIFF
-    collection: str | None = None
-    max_cloud_coverage: float | None = None
-    mosaicking_order: str | None = None
-    data_filter: Mapping[str, Any] = field(default_factory=dict)
-    processing: Mapping[str, Any] = field(default_factory=dict)
-    sources: Sequence[Source] = ()
     area_crs: str | None = None
     invalid_area: str = "refuse"
     area_tolerance: float | None = None
@@ -151,26 +141,6 @@ class ProcessDefinition:
             faults.append(Fault("area", problem, "Ask for the part on each side, or give it in another CRS"))
             return None
         return area
-
-    def _data(self, faults: list[Fault]) -> list[dict[str, Any]]:
-        shared = None
-        if self.time_range is not None:
-            # Unreadable is not missing.
-            shared = time_range(self.time_range, "time_range", faults) or {}
-        if self.sources:
-            for name in _OF_ONE_SOURCE:
-                if getattr(self, name) not in (None, {}):
-                    remedy = f"Put it into each source, as {name}"
-                    faults.append(Fault(name, "is given beside sources", remedy))
-            return data_wire(self.sources, shared, faults)
-        one = Source(
-            collection="sentinel-2-l2a" if self.collection is None else self.collection,
-            max_cloud_coverage=self.max_cloud_coverage,
-            mosaicking_order=self.mosaicking_order,
-            data_filter=self.data_filter,
-            processing=self.processing,
-        )
-        return [one.to_wire("", shared, faults)]
 
 
 def _root(path: str) -> str:
