@@ -89,3 +89,12 @@ def secrets_of(sandbox: Sandbox) -> list[str]:
 def connection_json(**fields: Any) -> str:
     """Return an Airflow connection as an environment variable holds it."""
     return json.dumps(fields)
+
+
+def answers(sandbox: Sandbox, method: str, ending: str) -> list[int]:
+    """Return the statuses with which calls were answered; 0 is a dropped connection."""
+    return [
+        call["status"]
+        for call in sandbox.journal()["calls"]
+        if call["method"] == method and call["path"].endswith(ending)
+    ]
