@@ -49,6 +49,13 @@ PATHS = ("/process", "/process/*", "/process/*/analyse", "/process/*/start", "/t
 
 def one_run(sandbox: Sandbox, chance: random.Random, store: Path) -> str | None:
     """Run one task to its end under random faults; returns what is wrong with what came of it."""
+    try:
+        return _outcome(sandbox, chance, store)
+    finally:
+        sandbox.forget_unfinished()
+
+
+def _outcome(sandbox: Sandbox, chance: random.Random, store: Path) -> str | None:
     from airflow.sdk.exceptions import AirflowFailException
     from whole_life import FileStore, Task, tallies
 

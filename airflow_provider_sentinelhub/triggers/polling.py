@@ -30,11 +30,14 @@ async def poll(
 ) -> str:
     """Look every ``poll_interval`` seconds until ``look`` returns a word; returns that.
 
+    The worker has just looked when it defers, so the first look comes an interval later. Sooner would be
+    harmful: Airflow fails a task that is running again before the scheduler has heard of its deferral.
     Otherwise it ends with ``deadline`` (seconds since the epoch), or with ``failing`` when too many looks
     failed in a row or the connection cannot be used: the worker is to look for itself, and to say why.
     """
-    failures = 0
-    while time.time() < deadline:
+    failures, pause = 0, poll_interval
+    while (left := deadline - time.time()) > 0:
+        await asyncio.sleep(min(pause, left))
         pause = poll_interval
         try:
             client = await shared_client(conn_id)
@@ -55,5 +58,4 @@ async def poll(
                 return "failing"
             pause = _FORGIVEN.wait(failures, error)
             log.info("A poll failed and is repeated in %.0f s: %s", pause, error)
-        await asyncio.sleep(min(pause, max(0.0, deadline - time.time())))
     return "deadline"

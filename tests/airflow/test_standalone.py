@@ -93,7 +93,7 @@ def test_a_person_approves_or_rejects_the_price(standalone: AirflowStandalone, s
     def asked(run: str) -> dict[str, Any] | None:
         states = {task["task_id"]: task["state"] for task in standalone.tasks(dag_id, run)}
         assert states["approve"] != "failed", standalone.logs(dag_id, run, "approve")
-        if states["approve"] != "awaiting_input":
+        if states["approve"] != "awaiting_input" or not standalone.let_go(run, "approve"):
             return None
         question: dict[str, Any] = standalone.call("GET", f"{hitl(run)}")
         return question
@@ -109,12 +109,9 @@ def test_a_person_approves_or_rejects_the_price(standalone: AirflowStandalone, s
         standalone.call("PATCH", hitl(run), json=answer)
 
     state, seen = standalone.watch(dag_id, runs["Approve"], 180)
-    assert state == "success", (seen, standalone.logs(dag_id, runs["Approve"], "pay"))
+    assert state == "success", seen
     state, seen = standalone.watch(dag_id, runs["Reject"], 60)
-    assert (state, "skipped" in seen["pay"]) == ("success", True), (
-        seen,
-        standalone.logs(dag_id, runs["Reject"], "approve"),
-    )
+    assert (state, "skipped" in seen["pay"]) == ("success", True), seen
     ends = {one["status"]: one["starts"] for one in sandbox.journal()["requests"].values() if one["creates"]}
     assert ends == {"DONE": 1, "ANALYSIS_DONE": 0}
     assert "PU estimated" in standalone.logs(dag_id, runs["Approve"], "pay")
