@@ -125,10 +125,11 @@ class AirflowStandalone:
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """Call the REST API, ``path`` being what follows ``/api/v2``."""
         if "Authorization" not in self._session.headers:
-            token = self._session.get(f"{self.url}/auth/token", timeout=30)
+            token = self._session.get(f"{self.url}/auth/token", timeout=150)
             token.raise_for_status()
             self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
+        # Longer than a part of Airflow may wait for the others' writes to the database.
+        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=150, **arguments)
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
