@@ -46,6 +46,7 @@ def get_provider_info() -> dict[str, object]:
             {
                 "integration-name": _INTEGRATION,
                 "python-modules": [
+                    f"{_PACKAGE}.sensors.base",
                     f"{_PACKAGE}.sensors.batch",
                     f"{_PACKAGE}.sensors.catalog",
                     f"{_PACKAGE}.sensors.tiles",

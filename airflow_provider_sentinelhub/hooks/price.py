@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sentinelhub.client.errors import BudgetExceededError, DefinitionError, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shapely.geometry.base import BaseGeometry
+
+    from airflow_provider_sentinelhub.client.batch import BatchClient
+    from airflow_provider_sentinelhub.client.catalog import Scene
     from airflow_provider_sentinelhub.client.models import BatchRequest
-    from airflow_provider_sentinelhub.client.price import Estimate, Level
+    from airflow_provider_sentinelhub.client.price import Estimate, FindScenes, Level, Source
 
 
-def estimate_request(request: BatchRequest, aws_conn_id: str) -> Estimate:
+def estimate_request(request: BatchRequest, aws_conn_id: str, catalog: BatchClient | None = None) -> Estimate:
     """Price a request by what its analysis has laid on the bucket and by the service's echo of it.
 
-    Raises `DefinitionError` for what cannot be priced, `DeliveryError` for a bucket without its manifest.
+    With the client of an account as ``catalog``, its scenes are looked up with that, which costs 0.01 to 1 PU
+    for each 100 of them; without, it is assumed how often satellites come by. Raises `DefinitionError` for
+    what cannot be priced, `DeliveryError` for a bucket without its manifest.
     """
     from airflow_provider_sentinelhub.client.price import price_request
     from airflow_provider_sentinelhub.hooks.delivery import bucket_client
@@ -23,7 +31,24 @@ def estimate_request(request: BatchRequest, aws_conn_id: str) -> Estimate:
     if not aws_conn_id:
         remedy = "Name an AWS connection that may read the bucket: what will be processed is listed there"
         raise DefinitionError([Fault("aws_conn_id", "is missing", remedy)], "price")
-    return price_request(bucket_client(aws_conn_id), request)
+    scenes = _search(catalog) if catalog else None
+    return price_request(bucket_client(aws_conn_id), request, scenes=scenes)
+
+
+def _search(client: BatchClient) -> FindScenes:
+    from airflow_provider_sentinelhub.client.catalog import CatalogClient, SceneQuery
+
+    def find(source: Source, area: BaseGeometry) -> Iterator[Scene]:
+        clouds = source.max_cloud_coverage
+        query = SceneQuery(
+            area=area,
+            time_range=(source.start, source.end),
+            collection=source.collection,
+            max_cloud_coverage=clouds if clouds < 100 else None,
+        )
+        return CatalogClient(client.session).search(query)
+
+    return find
 
 
 def check_price(request: BatchRequest, estimate: Estimate, max_pu: float, figure: Level = "likely") -> None:

@@ -25,6 +25,8 @@ class SentinelHubBatchApprovalOperator(ApprovalOperator):
 
     :param request_id: the batch request. (templated)
     :param aws_conn_id: AWS connection that may read the bucket of the delivery. (templated)
+    :param count_scenes: look the scenes up in the Catalog, for the price of ORBIT and TILE mosaicking: costs
+        0.01 to 1 PU for each 100 scenes. Without it, it is assumed how often satellites come by.
     :param sentinelhub_conn_id: the Sentinel Hub connection. (templated)
     :param subject: the headline; there is a default. (templated)
     :param body: Markdown to show above the price. (templated)
@@ -44,6 +46,7 @@ class SentinelHubBatchApprovalOperator(ApprovalOperator):
         *,
         request_id: str,
         aws_conn_id: str = "aws_default",
+        count_scenes: bool = False,
         sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         subject: str = "Is this batch request worth its price?",
         **kwargs: Any,
@@ -51,6 +54,7 @@ class SentinelHubBatchApprovalOperator(ApprovalOperator):
         super().__init__(subject=subject, **kwargs)
         self.request_id = request_id
         self.aws_conn_id = aws_conn_id
+        self.count_scenes = count_scenes
         self.sentinelhub_conn_id = sentinelhub_conn_id
 
     def execute(self, context: Context) -> Any:
@@ -62,7 +66,8 @@ class SentinelHubBatchApprovalOperator(ApprovalOperator):
             client = SentinelHubHook(self.sentinelhub_conn_id).client
             store_dashboard(context, client.deployment)
             request = look(client, self.request_id)
-            estimate = estimate_request(request, self.aws_conn_id)
+            catalog = client if self.count_scenes else None
+            estimate = estimate_request(request, self.aws_conn_id, catalog)
         self.log.info("The price of batch request %s:\n%s", request.id, estimate.table())
         price = (
             f"Batch request `{request.id}` will cost about **{estimate.pu.likely:,.2f} PU** "

@@ -26,6 +26,8 @@ class SentinelHubBudgetOperator(SentinelHubOperator):
     :param request_id: the batch request. (templated)
     :param max_pu: processing units that it may cost; without it, nothing is refused. (templated)
     :param pu_figure: which figure of the price counts: ``likely``, ``low`` or ``high``.
+    :param count_scenes: look the scenes up in the Catalog, for the price of ORBIT and TILE mosaicking: costs
+        0.01 to 1 PU for each 100 scenes. Without it, it is assumed how often satellites come by.
     :param aws_conn_id: AWS connection that may read the bucket of the delivery. (templated)
     """
 
@@ -42,6 +44,7 @@ class SentinelHubBudgetOperator(SentinelHubOperator):
         request_id: str,
         max_pu: float | str | None = None,
         pu_figure: Level = "likely",
+        count_scenes: bool = False,
         aws_conn_id: str = "aws_default",
         **kwargs: Any,
     ) -> None:
@@ -49,6 +52,7 @@ class SentinelHubBudgetOperator(SentinelHubOperator):
         self.request_id = request_id
         self.max_pu = max_pu
         self.pu_figure = pu_figure
+        self.count_scenes = count_scenes
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -67,7 +71,8 @@ class SentinelHubBudgetOperator(SentinelHubOperator):
             limit = read_pu("max_pu", self.max_pu)
             check_figure(self.pu_figure)
             request = look(client, self.request_id)
-            estimate = estimate_request(request, self.aws_conn_id)
+            catalog = client if self.count_scenes else None
+            estimate = estimate_request(request, self.aws_conn_id, catalog)
             self.log.info("The price of batch request %s:\n%s", request.id, estimate.table())
             if limit is not None:
                 check_price(request, estimate, limit, self.pu_figure)

@@ -35,7 +35,8 @@ class WholeLifeOperator(SentinelHubOperator):
 
     :param timeout: seconds that this attempt may take in all; when they are over, the request is stopped (but
         see ``cancel_on_kill``) and the task fails.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two looks. Deferred, a few at least: Airflow 3.3 fails a task
+        that is resumed before its scheduler has noticed that it waits.
     :param cancel_on_kill: stop the request when a person marks the task or its run as failed or deletes the
         run, and when ``timeout`` is over. Clearing the task never stops it.
     :param deferrable: wait in the triggerer and free the worker.

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.sdk import PokeReturnValue
 
-from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook, failing_for_good
-from airflow_provider_sentinelhub.links import SentinelHubDashboardLink, store_dashboard
+from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
+from airflow_provider_sentinelhub.sensors.base import SentinelHubSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_sentinelhub.client.catalog import WantedScenes
 
-# The deadline is kept by the trigger; Airflow's own comes this much later, for a trigger that never ran.
-_BACKSTOP = timedelta(minutes=10)
-_SEEN = "sentinelhub_scenes"
 
-
-class SentinelHubCatalogSensor(BaseSensorOperator):
+class SentinelHubCatalogSensor(SentinelHubSensor):
     """Wait until the Catalog lists enough imagery over an area; returns what it found.
 
     The result is a dict: ``count`` (scenes), ``newest`` (date-time), ``coverage`` (percent of the area that
@@ -70,8 +64,6 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
         "sentinelhub_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"area": "json"}
-    operator_extra_links = (SentinelHubDashboardLink(),)
-    ui_color = "#d8ecf2"
 
     def __init__(
         self,
@@ -86,12 +78,10 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
         area_crs: str | None = None,
         invalid_area: str = "refuse",
         area_tolerance: float | str | None = None,
-        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         poll_interval: float = 300.0,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poll_interval, **kwargs)
+        super().__init__(poll_interval=poll_interval, **kwargs)
         self.area = area
         self.time_range = time_range
         self.collection = collection
@@ -102,54 +92,30 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
         self.area_crs = area_crs
         self.invalid_area = invalid_area
         self.area_tolerance = area_tolerance
-        self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.poll_interval = poll_interval
-        self.deferrable = deferrable
-        self._seen = ""
 
-    @cached_property
-    def hook(self) -> SentinelHubHook:
-        """The hook of ``sentinelhub_conn_id``."""
-        return SentinelHubHook(self.sentinelhub_conn_id)
+    def _check(self) -> None:
+        self._wanted.check()
 
-    def execute(self, context: Context) -> Any:
-        """Look, and wait if it is too early."""
-        with failing_for_good():
-            self._wanted.check()
-            store_dashboard(context, self.hook.client.deployment)
-        if not self.deferrable:
-            return super().execute(context)
-        return self._look_or_defer(context, deadline=time.time() + self.timeout)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Look again when the trigger has fired; wait on if it is still too early."""
-        return self._look_or_defer(context, deadline=float(event["deadline"]))
-
-    def _look_or_defer(self, context: Context, deadline: float) -> Any:
-        found = self.poke(context)
-        if found:
-            return found.xcom_value
-        left = deadline - time.time()
-        if left <= 0:
-            raise AirflowSensorTimeout(f"Too little imagery after {self.timeout:g} s: {self._seen}.")
+    def _trigger(self, deadline: float) -> BaseTrigger:
         from airflow_provider_sentinelhub.triggers.catalog import SentinelHubCatalogTrigger
 
-        return self.defer(
-            trigger=SentinelHubCatalogTrigger(
-                wanted=self._wanted.to_record(),
-                sentinelhub_conn_id=self.sentinelhub_conn_id,
-                poll_interval=self.poll_interval,
-                deadline=deadline,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=left) + _BACKSTOP,
+        return SentinelHubCatalogTrigger(
+            wanted=self._wanted.to_record(),
+            sentinelhub_conn_id=self.sentinelhub_conn_id,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
         )
+
+    def _too_late(self) -> str:
+        return f"Too little imagery after {self.timeout:g} s: {self._seen}."
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; done carries the sensor's result."""
         with failing_for_good():
             found, lacks = self._wanted.look(self.hook.catalog)
-            self._report(f"{found}; {lacks}" if lacks else str(found), context)
+            seen = f"{found}; {lacks}" if lacks else str(found)
+            if self._is_news(seen, context):
+                self.log.info("The Catalog lists %s", seen)
             if lacks:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=found.to_record())
@@ -173,16 +139,6 @@ class SentinelHubCatalogSensor(BaseSensorOperator):
             min_coverage=_given(self.min_coverage),
             max_age=_given(self.max_age),
         )
-
-    def _report(self, seen: str, context: Context) -> None:
-        """Log what there is when that has changed (in reschedule mode, since the process before)."""
-        store: Any = context.get("task_state_store") if self.reschedule and not self.deferrable else None
-        if seen == self._seen or (store and seen == store.get(_SEEN)):
-            return
-        self._seen = seen
-        if store:
-            store.set(_SEEN, seen)
-        self.log.info("The Catalog lists %s", seen)
 
 
 def _given(value: Any) -> Any:

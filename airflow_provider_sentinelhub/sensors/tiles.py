@@ -75,6 +75,7 @@ class SentinelHubTilesSensor(SentinelHubBatchSensor):
         self.asset_partitions = asset_partitions
 
     def _check(self) -> None:
+        super()._check()
         from airflow_provider_sentinelhub.assets import PARTITIONS
         from airflow_provider_sentinelhub.client.delivery.report import DeliveryPolicy
         from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow_runner import StateStore, across, run
-from support import FOUR_TILES, client_for, created, starts, wait_for
+from support import FOUR_TILES, NDVI, ONE_TILE, client_for, created, starts, wait_for
 from variables import SharedStore, variables
 from whole_life import Task, accepted, impatience, tallies
 
+from airflow_provider_sentinelhub.client.catalog import CatalogClient, SceneQuery
 from airflow_provider_sentinelhub.client.models import BatchStatus
 from airflow_provider_sentinelhub.hooks import budgets
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
@@ -126,6 +127,31 @@ def test_a_request_that_exists_is_priced_by_what_the_service_says_of_it(sandbox:
     with pytest.raises(AirflowFailException, match="BudgetExceededError"):
         run(SentinelHubBatchOperator(task_id="start", poll_interval=0.1, **given))
     assert starts(sandbox, request_id) == 0
+
+
+def test_scenes_are_counted_in_the_catalog_if_that_is_asked_for(sandbox: Sandbox) -> None:
+    client = client_for(sandbox)
+    daily = NDVI.replace("output:", "mosaicking: 'ORBIT', output:").replace("(s)", "([s = {B04: 1, B08: 1}])")
+    request_id = created(client, sandbox, evalscript=daily)
+    client.analyse(request_id)
+    wait_for(client, request_id, "ANALYSIS_DONE")
+    given: Any = {"task_id": "price", "request_id": request_id}
+
+    def searches() -> int:
+        return sum("catalog" in call["path"] for call in sandbox.journal()["calls"])
+
+    assumed, _ = run(SentinelHubBudgetOperator(**given))
+    assert searches() == 0
+    assert any("Scenes were not looked up" in sentence for sentence in assumed["assumptions"])
+    assert assumed["samples"]["low"] < assumed["samples"]["high"]
+    counted, _ = run(SentinelHubBudgetOperator(**given, count_scenes=True))
+    assert searches() == 1
+    query = SceneQuery(area=ONE_TILE, time_range=("2020-07-01", "2020-07-31"), collection="sentinel-2-l1c")
+    days = {scene.datetime.date() for scene in CatalogClient(client.session).search(query)}
+    assert counted["samples"] == {"low": len(days), "likely": len(days), "high": len(days)}
+    # And by the operator that has the whole life of a request in hand.
+    a_task().attempt(evalscript=daily, count_scenes=True)
+    assert searches() == 3
 
 
 def test_with_a_limit_but_no_way_to_look_at_the_bucket_nothing_is_started(sandbox: Sandbox) -> None:

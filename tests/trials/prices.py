@@ -36,7 +36,13 @@ from support import client_for, wait_for
 from trials.price_plot import plot
 from trials.price_requests import case
 
-from airflow_provider_sentinelhub.client.price import Estimate, Range, price_definition, price_request
+from airflow_provider_sentinelhub.client.price import (
+    Estimate,
+    Range,
+    Source,
+    price_definition,
+    price_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,11 +177,11 @@ def bill(sandbox: Sandbox, request_id: str) -> tuple[float, int, int]:
     return units, tiles, failed
 
 
-def scenes(sandbox: Sandbox, collection: str, area: Any, start: Any, end: Any) -> Iterator[SceneItem]:
+def scenes(sandbox: Sandbox, source: Source, area: Any) -> Iterator[SceneItem]:
     """Search the Catalog, page by page."""
     body = {
-        "collections": [collection],
-        "datetime": f"{start:%Y-%m-%dT%H:%M:%SZ}/{end:%Y-%m-%dT%H:%M:%SZ}",
+        "collections": [source.collection],
+        "datetime": f"{source.start:%Y-%m-%dT%H:%M:%SZ}/{source.end:%Y-%m-%dT%H:%M:%SZ}",
         "intersects": mapping(area),
         "limit": 100,
     }

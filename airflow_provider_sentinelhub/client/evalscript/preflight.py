@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
@@ -28,6 +28,7 @@ from airflow_provider_sentinelhub.client.evalscript.trial import Trial, failure
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_FILTER = "preProcessScenes"
 _VERSION = re.compile(r"^\s*//\s*VERSION\s*=\s*3\b", re.MULTILINE)
 
 
@@ -124,7 +125,7 @@ def _load(
     where = "the script"
     try:
         engine = Engine(script)
-        there = engine.call("functions", [*needed])
+        there = engine.call("functions", [*needed, _FILTER])
         for name in needed:
             if name not in there:
                 problem = f"Failed to evaluate script! ReferenceError: {name} is not defined"
@@ -137,7 +138,7 @@ def _load(
         faults.append(failure(error, where))
         return None
     reader = Reader(script)
-    setup = reader.read(raw)
+    setup = replace(reader.read(raw), filters_scenes=_FILTER in there)
     faults += reader.faults
     warnings += reader.warnings
-    return setup, reader.mosaicked and len(there) == len(needed)
+    return setup, reader.mosaicked and {*needed} <= {*there}

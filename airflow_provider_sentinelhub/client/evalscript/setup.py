@@ -54,11 +54,13 @@ class Setup:
     """What an evalscript declares: its inputs, its outputs, and how scenes are put together.
 
     ``mosaicking`` is SIMPLE (one sample for a pixel), ORBIT (one for each day) or TILE (one for each scene).
+    ``filters_scenes``: it has a ``preProcessScenes()``, which may leave scenes out.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     mosaicking: str = "SIMPLE"
+    filters_scenes: bool = False
 
     @property
     def datasources(self) -> tuple[str, ...]:
@@ -68,15 +70,6 @@ class Setup:
     def inputs_of(self, datasource: str | None) -> tuple[Input, ...]:
         """Return the inputs that name that datasource."""
         return tuple(item for item in self.inputs if item.datasource == datasource)
-
-    def paid_bands(self, datasource: str | None = None) -> int:
-        """Return the number of input bands that are paid for, of all inputs or of one datasource.
-
-        ``dataMask`` is free unless it is the only one.
-        """
-        inputs = self.inputs if datasource is None else self.inputs_of(datasource)
-        bands = {(item.datasource, band) for item in inputs for band in item.bands}
-        return len([band for _, band in bands if band != "dataMask"]) or min(len(bands), 1)
 
 
 @dataclass

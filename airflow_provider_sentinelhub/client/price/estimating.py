@@ -9,7 +9,7 @@ from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.client.price.estimate import Estimate, Range, Stage, Tally
 from airflow_provider_sentinelhub.client.price.manifest import open_manifest
 from airflow_provider_sentinelhub.client.price.places import Features, hull
-from airflow_provider_sentinelhub.client.price.plan import Plan, read_plan
+from airflow_provider_sentinelhub.client.price.plan import Plan, Source, read_plan
 from airflow_provider_sentinelhub.client.price.planned import FileFeatures, GridTiles
 from airflow_provider_sentinelhub.client.price.revisit import RevisitDepths
 from airflow_provider_sentinelhub.client.price.scenes import FindScenes, Scene, SceneDepths
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from numpy.typing import NDArray
 
+    from airflow_provider_sentinelhub.client.evalscript import Setup
     from airflow_provider_sentinelhub.client.models import BatchRequest
     from airflow_provider_sentinelhub.client.price.places import Places
-    from airflow_provider_sentinelhub.client.price.script import Script
 
 
 def price_definition(
@@ -31,12 +31,13 @@ def price_definition(
     *,
     scenes: Iterable[Scene] | FindScenes | None = None,
     geopackage: str | os.PathLike[str] | None = None,
-    script: Script | None = None,
+    script: Setup | None = None,
 ) -> Estimate:
     """Estimate a request that does not exist yet.
 
     ``wire`` is the body of its create call. ``scenes`` are those of its area and time, for a request of one
-    collection, or a function that finds them; without them it is assumed how often satellites come by.
+    collection, or a function that finds them (called for each source that has dates); without them it is
+    assumed how often satellites come by.
     ``geopackage`` is the file of features on this machine. ``script`` says what the evalscript's ``setup()``
     does; else that is run. `DefinitionError` names what keeps the request from being priced.
     """
@@ -55,7 +56,7 @@ def price_request(
     request: BatchRequest,
     *,
     scenes: Iterable[Scene] | FindScenes | None = None,
-    script: Script | None = None,
+    script: Setup | None = None,
     folder: DeliveryFolder | None = None,
 ) -> Estimate:
     """Estimate a request that was analysed, by what its feature manifest on the bucket lists.
@@ -91,11 +92,18 @@ def _depths(
         return [RevisitDepths(source) for source in plan.sources]
     if callable(scenes):
         area = hull(features)
-        return [SceneDepths(one, scenes(one.collection, area, one.start, one.end)) for one in plan.sources]
+        return [
+            SceneDepths(one, scenes(one, area)) if _is_dated(one) else RevisitDepths(one)
+            for one in plan.sources
+        ]
     if len(plan.sources) > 1:
         problem = "a list cannot tell the scenes of several collections apart"
         raise DefinitionError([Fault("scenes", problem, "Give a function that finds them")], "price")
     return [SceneDepths(plan.sources[0], scenes)]
+
+
+def _is_dated(source: Source) -> bool:
+    return source.collection != "dem" and None not in (source.start, source.end)
 
 
 def _together(depths: list[NDArray[Any]], plan: Plan) -> NDArray[Any]:
@@ -142,8 +150,8 @@ def _assumptions(plan: Plan, depths: list[SceneDepths | RevisitDepths]) -> Itera
             yield depth.assumption()
         else:
             yield (
-                f"{source.collection}: samples are counted by the footprints of its scenes: where fewest "
-                "overlap on each tile (low), on average, where most do (high)."
+                f"{source.collection}: samples are counted by the footprints of its {depth.count:,} scenes: "
+                "where fewest overlap on each tile (low), on average, where most do (high)."
             )
             yield "Tiles without any scene cost nothing, or as one sample (high)."
         if source.other_filters:

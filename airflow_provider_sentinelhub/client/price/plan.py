@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sentinelhub.client.errors import DefinitionError, Fault
 from airflow_provider_sentinelhub.client.price import formula
 from airflow_provider_sentinelhub.client.price.formula import Terms
-from airflow_provider_sentinelhub.client.price.script import Script, read_script
+from airflow_provider_sentinelhub.client.price.script import bands_of, mosaicking_of, read_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from airflow_provider_sentinelhub.client.evalscript import Setup
 
 _NOT_IMAGES = ("application/json",)
 _S1 = "sentinel-1-grd"
@@ -54,7 +56,7 @@ class Plan:
     is_zarr: bool
 
 
-def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
+def read_plan(wire: Mapping[str, Any], script: Setup | None = None) -> Plan:
     """Read a request; `DefinitionError` names everything that keeps it from being priced.
 
     Without a ``script`` the request's own is run, which needs the ``evalscript`` extra.
@@ -71,7 +73,7 @@ def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
         raise DefinitionError(faults, "price")
     is_grid = given["type"] == "tiling-grid"
     sources = tuple(
-        _source(one, script.mosaicking_of(one.get("id"), position)) for position, one in enumerate(data)
+        _source(one, mosaicking_of(script, one.get("id"), position)) for position, one in enumerate(data)
     )
     missing = [
         one for one in sources if one.mosaicking != "SIMPLE" and (one.start is None or one.end is None)
@@ -82,7 +84,7 @@ def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
     factors = _format_factors(process, script)
     return Plan(
         terms=Terms(
-            bands=script.bands_of(len(data)),
+            bands=bands_of(script, len(data)),
             format=max(factors),
             local=len(data),
             sentinel1=max(map(_sentinel1, data)),
@@ -103,7 +105,9 @@ def read_plan(wire: Mapping[str, Any], script: Script | None = None) -> Plan:
 def _evalscript(process: dict[str, Any]) -> str:
     source = process.get("evalscript")
     if not isinstance(source, str) or not source.strip():
-        raise DefinitionError([Fault("evalscript", "is not in the request", "Give a Script")], "price")
+        raise DefinitionError(
+            [Fault("evalscript", "is not in the request", "Give what its setup() declares")], "price"
+        )
     return source
 
 
@@ -133,16 +137,17 @@ def _source(item: dict[str, Any], mosaicking: str) -> Source:
     )
 
 
-def _format_factors(process: dict[str, Any], script: Script) -> list[float]:
+def _format_factors(process: dict[str, Any], script: Setup) -> list[float]:
     """Return the factor of each image that is asked for."""
     responses = _list(_object(process.get("output")).get("responses")) or [{}]
+    types = {one.id: one.sample_type for one in script.outputs}
     found = []
     for one in map(_object, responses):
         name = one.get("identifier") or "default"
         mime = _object(one.get("format")).get("type")
         if name == "userdata" or mime in _NOT_IMAGES:
             continue
-        is_float = script.sample_types.get(name) == "FLOAT32"
+        is_float = types.get(name) == "FLOAT32"
         octets = mime == "application/octet-stream"
         found.append(formula.OCTET_STREAM if octets else formula.FLOAT32 if is_float else 1.0)
     return found or [1.0]

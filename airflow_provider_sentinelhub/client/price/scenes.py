@@ -38,8 +38,8 @@ class Scene(Protocol):
         """The percentage that is under clouds."""
 
 
-# Called with collection, area (shapely, lon/lat), first and last moment; None where no time is given.
-FindScenes = Callable[[str, "BaseGeometry", "datetime | None", "datetime | None"], Iterable[Scene]]
+# Called with a source, whose dates are known, and an area in lon/lat. It may return more than are meant.
+FindScenes = Callable[["Source", "BaseGeometry"], Iterable[Scene]]
 
 
 class SceneDepths:
@@ -49,7 +49,9 @@ class SceneDepths:
         import shapely
 
         self._simple = source.mosaicking == "SIMPLE"
-        self._groups = _groups(source, scenes)
+        meant = [scene for scene in scenes if _is_meant(scene, source)]
+        self.count = len(meant)
+        self._groups = _groups(source, meant)
         for group in self._groups:
             shapely.prepare(group)
 
@@ -80,19 +82,24 @@ class SceneDepths:
         return depths
 
 
+def _is_meant(scene: Scene, source: Source) -> bool:
+    moment = _moment(scene)
+    in_time = (not source.start or moment >= source.start) and (not source.end or moment <= source.end)
+    return in_time and (scene.cloud_cover is None or scene.cloud_cover <= source.max_cloud_coverage)
+
+
+def _moment(scene: Scene) -> datetime:
+    moment = scene.datetime
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
 def _groups(source: Source, scenes: Iterable[Scene]) -> list[BaseGeometry]:
     """Return what each sample covers: one scene (TILE), all of a UTC day (ORBIT), all (SIMPLE)."""
     import shapely
 
     found: dict[Any, list[BaseGeometry]] = defaultdict(list)
     for number, scene in enumerate(scenes):
-        moment = scene.datetime
-        moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        if (source.start and moment < source.start) or (source.end and moment > source.end):
-            continue
-        if scene.cloud_cover is not None and scene.cloud_cover > source.max_cloud_coverage:
-            continue
-        key = {"SIMPLE": None, "ORBIT": moment.date()}.get(source.mosaicking, number)
+        key = {"SIMPLE": None, "ORBIT": _moment(scene).date()}.get(source.mosaicking, number)
         found[key].append(_shape(scene.geometry))
     return [shapely.union_all(group) for group in found.values()]
 

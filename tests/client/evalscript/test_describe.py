@@ -38,23 +38,6 @@ def test_the_long_form() -> None:
     assert setup.mosaicking == "TILE"
 
 
-@pytest.mark.parametrize(
-    ("name", "datasource", "bands"),
-    [
-        ("true colour", None, 3),
-        ("interpolation of a calendar", None, 3),  # dataMask is free
-        ("nothing but the mask", None, 1),  # but not alone
-        ("two inputs of one collection", None, 3),
-        ("radar and optical over time", None, 3),
-        ("radar and optical over time", "s1", 1),
-        ("radar and optical over time", "s2", 2),
-        ("before and after", None, 4),
-    ],
-)
-def test_bands_that_are_paid_for(name: str, datasource: str | None, bands: int) -> None:
-    assert describe(GOOD[name].script).paid_bands(datasource) == bands
-
-
 def test_data_fusion() -> None:
     setup = describe(GOOD["radar and optical over time"].script)
     assert setup.datasources == ("s1", "s2")

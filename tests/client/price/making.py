@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow_provider_sentinelhub.client.price import Input, Script
+from airflow_provider_sentinelhub.client.evalscript import Input, Output, Setup
 
 START = datetime(2020, 7, 1, tzinfo=timezone.utc)
 DAYS = 29
@@ -21,8 +21,8 @@ CALIFORNIA = [
 ]
 
 
-def script(mosaicking: str = "SIMPLE", bands: tuple[str, ...] = ("B04", "B08"), **fields: Any) -> Script:
-    return Script((Input(bands),), {"default": "UINT16"}, mosaicking, **fields)
+def script(mosaicking: str = "SIMPLE", bands: tuple[str, ...] = ("B04", "B08"), **fields: Any) -> Setup:
+    return Setup((Input(dict.fromkeys(bands)),), (Output("default", 1, "UINT16"),), mosaicking, **fields)
 
 
 def wire(

@@ -13,8 +13,9 @@ from client.price.making import CALIFORNIA, DAYS, START, script, seen, wire
 from shapely.geometry import box, mapping
 
 from airflow_provider_sentinelhub.client.errors import DefinitionError
+from airflow_provider_sentinelhub.client.evalscript import Input, Output, Setup
 from airflow_provider_sentinelhub.client.geopackage import Feature, write_geopackage
-from airflow_provider_sentinelhub.client.price import Input, Range, Script, price_definition
+from airflow_provider_sentinelhub.client.price import Range, Source, price_definition
 
 TUTORIAL = script("ORBIT", bands=("B04", "B08", "CLM", "dataMask"))
 ONE_TILE = {"bbox": [-119.24, 36.05, -119.23, 36.06]}
@@ -42,7 +43,7 @@ def test_buffers_are_paid_for() -> None:
 
 
 def test_floats_count_only_if_asked_for() -> None:
-    both = Script((Input(("B04",)),), {"a": "UINT8", "b": "FLOAT32"})
+    both = Setup((Input({"B04": None}),), (Output("a", 1, "UINT8"), Output("b", 1, "FLOAT32")))
     prices = {
         outputs: price_definition(wire(outputs=outputs), script=both)
         for outputs in (("a",), ("b",), ("a", "b"), ("a", "userdata"))
@@ -125,7 +126,7 @@ def test_the_antimeridian() -> None:
     both = shapely.MultiPolygon([box(178, 8, 180, 12), box(-180, 8, -178, 12)])
     asked = []
 
-    def find(_name: str, area: Any, *_times: Any) -> list[Any]:
+    def find(_: Source, area: Any) -> list[Any]:
         asked.append(area)
         return [seen(both), seen(both, 7)]
 
@@ -137,13 +138,13 @@ def test_the_antimeridian() -> None:
 def test_scenes_are_looked_for_where_whole_tiles_are() -> None:
     asked: list[Any] = []
 
-    def find(collection: str, area: Any, start: Any, end: Any) -> list[Any]:
-        asked.append((collection, area, start, end))
+    def find(source: Source, area: Any) -> list[Any]:
+        asked.append((source, area))
         return [seen(box(-125, 30, -110, 40))]
 
     estimate = price_definition(wire(buffer=(50, 50)), script=script("ORBIT"), scenes=find)
-    [(collection, area, start, _)] = asked
-    assert (collection, start) == ("sentinel-2-l2a", START)
+    [(source, area)] = asked
+    assert (source.collection, source.start) == ("sentinel-2-l2a", START)
     assert area.contains(shapely.Polygon(CALIFORNIA).buffer(0.005))
     assert area.area < 0.2
     assert estimate.samples == Range(1, 1, 1)
@@ -154,15 +155,14 @@ def test_data_fusion() -> None:
     [item] = body["processRequest"]["input"]["data"]
     other = {**item, "id": "b", "type": "landsat-ot-l1"}
     body["processRequest"]["input"]["data"] = [{**item, "id": "a"}, other]
-    fused = Script(
-        (Input(("B04", "dataMask"), "a"), Input(("B04", "B05"), "b", "ORBIT")), {"default": "UINT8"}, "SIMPLE"
-    )
+    inputs = (Input({"B04": None, "dataMask": None}, "a"), Input({"B04": None, "B05": None}, "b", "ORBIT"))
+    fused = Setup(inputs, (Output("default", 1, "UINT8"),))
     outline = box(-120, 35, -118, 37)
     counts = {"sentinel-2-l2a": 5, "landsat-ot-l1": 3}
     estimate = price_definition(
         body,
         script=fused,
-        scenes=lambda name, *_: [seen(outline, day + 0.5) for day in range(counts[name])],
+        scenes=lambda source, _: [seen(outline, day + 0.5) for day in range(counts[source.collection])],
     )
     assert (estimate.terms.bands, estimate.terms.fusion) == (3, 2)
     assert estimate.samples == Range(1, 2, 3)

@@ -17,7 +17,7 @@ from support import FOUR_TILES, client_for, definition, wait_for
 
 from airflow_provider_sentinelhub.client.errors import DefinitionError, UnreadableDeliveryError
 from airflow_provider_sentinelhub.client.models import BatchRequest
-from airflow_provider_sentinelhub.client.price import Estimate, price_definition, price_request
+from airflow_provider_sentinelhub.client.price import Estimate, Source, price_definition, price_request
 from airflow_provider_sentinelhub.client.price.buffers import Buffers
 from airflow_provider_sentinelhub.client.price.plan import Plan, read_plan
 
@@ -102,7 +102,7 @@ def test_scenes_are_looked_for_where_the_features_are(manifest: Manifest) -> Non
     asked = []
     body = {**GEOPACKAGE, "processRequest": {**GEOPACKAGE["processRequest"]}}
 
-    def find(_name: str, area: Any, *_times: Any) -> list[Any]:
+    def find(_: Source, area: Any) -> list[Any]:
         asked.append(area)
         return []
 
