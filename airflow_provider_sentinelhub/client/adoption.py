@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sentinelhub.client.errors import GarbledReplyError, LostReplyError, ServerError
 from airflow_provider_sentinelhub.client.judge import adoptable, begun
+from airflow_provider_sentinelhub.client.models import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 # A create that was sent may stay unseen in the list for a while: until then it may have been done.
 SETTLE_SECONDS = 30.0
 _LOOK_EVERY = 2.0
-# The service's clock and ours may differ by so much.
-_CLOCK_SKEW = timedelta(minutes=15)
 _REPLY_LOST = (LostReplyError, ServerError, GarbledReplyError)
 
 
@@ -93,4 +92,4 @@ class Asker:
         if self.memory.since is None or request.created is None:
             return False
         since = datetime.fromtimestamp(self.memory.since, timezone.utc)
-        return request.created < since - _CLOCK_SKEW
+        return request.created < since - CLOCK_SKEW

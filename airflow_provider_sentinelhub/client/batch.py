@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_sentinelhub.client.errors import GarbledReplyError, NotFoundError
 from airflow_provider_sentinelhub.client.http import Call
-from airflow_provider_sentinelhub.client.models import BatchRequest, TilingGrid
+from airflow_provider_sentinelhub.client.models import CLOCK_SKEW, BatchRequest, TilingGrid
 from airflow_provider_sentinelhub.client.session import Session
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # For this long after a create the service may not know the new request yet (seen in the wild: up to minutes).
 NEW_REQUEST_GRACE = 180.0
+# Older than this by our clock, a request is not new by the service's either.
+_NEW = timedelta(seconds=NEW_REQUEST_GRACE) + CLOCK_SKEW
 _NEW_REQUEST_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
@@ -26,8 +29,9 @@ class BatchClient:
     """A Sentinel Hub account's batch requests and tiling grids. Safe to share between threads.
 
     Every method raises `TransportError` or `ApiError`; calls that may happen twice without harm are repeated
-    as ``backoff`` says, a create only after an error that proves that nothing was created. ``session`` is
-    what other APIs of the account can share.
+    as ``backoff`` says, a create only after an error that proves that nothing was created. A request that is
+    new may be unknown for a while, whoever created it: so long as the list shows it, that is waited for (with
+    a ``backoff`` of one attempt, by nobody). ``session`` is what other APIs of the account can share.
     """
 
     def __init__(
@@ -39,7 +43,8 @@ class BatchClient:
         timeout: tuple[float, float] | None = None,
     ) -> None:
         self.session = Session(deployment, credentials, backoff=backoff, timeout=timeout)
-        self._created: dict[str, float] = {}
+        # When requests that are new were first seen, by time.monotonic().
+        self._new: dict[str, float] = {}
 
     @property
     def deployment(self) -> Deployment:
@@ -54,7 +59,7 @@ class BatchClient:
         """
         body = self._call("Creating a batch request", "POST", "/process", json=definition, safe=False)
         request = BatchRequest.from_wire(body)
-        self._created[request.id] = time.monotonic()
+        self._new[request.id] = time.monotonic()
         return request
 
     def get(self, request_id: str) -> BatchRequest:
@@ -134,16 +139,28 @@ class BatchClient:
         return self.session.json(Call(what, method, url, params=params, json=json, safe=safe))
 
     def _of_request(self, request_id: str, call: Callable[[], Any]) -> Any:
-        """Call, and call again while the service does not know yet what this client has just created."""
+        """Call, and call again while the service does not know yet what is new."""
         pauses = iter(_NEW_REQUEST_PAUSES)
         while True:
             try:
                 return call()
             except NotFoundError:
-                age = time.monotonic() - self._created.get(request_id, -NEW_REQUEST_GRACE)
-                if age >= NEW_REQUEST_GRACE:
+                if self.session.backoff.attempts == 1 or not self._is_new(request_id):
                     raise
                 time.sleep(next(pauses, _NEW_REQUEST_PAUSES[-1]))
+
+    def _is_new(self, request_id: str) -> bool:
+        if request_id not in self._new:
+            oldest = datetime.now(timezone.utc) - _NEW
+            for request in self.iter_requests(sort="created:desc"):
+                if request.created is not None and request.created < oldest:
+                    return False
+                if request.id == request_id:
+                    self._new[request_id] = time.monotonic()
+                    break
+            else:
+                return False
+        return time.monotonic() - self._new[request_id] < NEW_REQUEST_GRACE
 
     def _pages(
         self, what: str, path: str, params: Mapping[str, str], page_size: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ from airflow_provider_sentinelhub.client.errors import GarbledReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# The service's clock, by which it dates requests, and ours may differ by so much.
+CLOCK_SKEW = timedelta(minutes=15)
 
 
 class BatchStatus(str, Enum):

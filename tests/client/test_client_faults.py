@@ -92,6 +92,21 @@ def test_a_404_just_after_create_is_repeated(
     assert 404 in answers(sandbox, "GET", request_id)
 
 
+def test_a_404_of_what_somebody_else_has_just_created_is_repeated_while_it_is_listed(
+    client: BatchClient, sandbox: Sandbox
+) -> None:
+    """As when a create's reply was lost, or its process died, or the next task of a Dag takes over."""
+    sandbox.steer(not_found_after_create={"polls": 3})
+    request_id = created(client, sandbox)
+    assert client_for(sandbox).get(request_id).id == request_id
+    assert answers(sandbox, "GET", request_id) == [404, 404, 404, 200]
+    assert answers(sandbox, "GET", "/process") == [200], "the list was read more than once"
+
+    request_id = created(client, sandbox)
+    with pytest.raises(errors.NotFoundError):
+        client_for(sandbox, backoff=ONCE).get(request_id)
+
+
 def test_no_other_404_is_repeated(client: BatchClient, sandbox: Sandbox) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
     for call in (client.get, client.analyse, client.start, client.stop):
