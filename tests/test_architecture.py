@@ -25,9 +25,8 @@ ALLOWED = {
     "operators": {"operators", "triggers", "hooks", "client", "links", "assets"},
     "sensors": {"sensors", "triggers", "hooks", "client", "links", "assets"},
     "sandbox": {"sandbox"},
-    "cli": {"client"},
+    "cli": {"cli", "hooks", "client"},
     "testing": {"client"},
-    "spending": {"hooks", "client"},
 }
 HEAVY = (
     *("shapely", "numpy", "pyproj", "boto3", "botocore", "requests", "tenacity"),
@@ -62,12 +61,17 @@ def test_imports_go_one_way(path: Path) -> None:
         other = part(module)
         if other and other in ALLOWED:
             assert other in ALLOWED[own], f"{path} imports {module}"
-        if own in ("client", "sandbox", "cli", "testing", ""):
+        if own in ("client", "sandbox", "testing", ""):
             assert not re.match(r"airflow(\.|$)", module), f"{path} imports {module}"
 
 
 def test_the_package_itself_imports_nothing() -> None:
     assert imported(ROOT / "__init__.py") == {"__future__", "__future__.annotations"}
+
+
+def test_the_command_checks_scripts_where_there_is_no_airflow() -> None:
+    code = f"import sys, {PACKAGE}.cli; sys.exit('airflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_operators_and_sensors_load_nothing_heavy() -> None:

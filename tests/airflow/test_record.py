@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +18,10 @@ from airflow_runner import StateStore, TaskInstance, run, within
 from support import client_for, definition
 from whole_life import Task, impatience, operator
 
+from airflow_provider_sentinelhub.cli import main
 from airflow_provider_sentinelhub.client.fingerprint import Fingerprint
 from airflow_provider_sentinelhub.client.spending import Spending, table
 from airflow_provider_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_provider_sentinelhub.spending import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,25 +165,25 @@ def test_spending_is_summed_by_dag_and_month(
     assert sum(row.requests for row in hook.spending(until=newest)) == 4
     assert hook.spending(since=newest + timedelta(seconds=1)) == []
 
-    assert main(["--conn-id", account]) == 0
+    assert main(["spending", "--conn-id", account]) == 0
     said = capsys.readouterr().out
     assert table(rows) in said
     lines = [line.split() for line in said.splitlines()]
     assert [month, "north", "2", "200.00"] in lines
     assert lines[-1] == ["sum", "5", "300.00"]
-    assert main(["--conn-id", account, "--since", "2100-01-01"]) == 0
+    assert main(["spending", "--conn-id", account, "--since", "2100-01-01"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["sum", "0", "0.00"]
 
 
 def test_the_command_says_what_is_wrong(
     account: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-m", "airflow_provider_sentinelhub.spending", "--since", "soon"]
+    command = [str(Path(sys.executable).with_name("sentinelhub-airflow")), "spending", "--since", "soon"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, "'soon' is not a date" in ended.stderr) == (2, True)
     connection = os.environ["AIRFLOW_CONN_OTHER"]
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection.replace("secret-of-it", "no-longer"))
-    assert main(["--conn-id", account]) == 1
+    assert main(["spending", "--conn-id", account]) == 1
     assert "client secret" in capsys.readouterr().err
 
 

@@ -1,7 +1,4 @@
-"""The command that says what an account has spent on batch requests, by Dag and month.
-
-``python -m airflow_provider_sentinelhub.spending --conn-id sentinelhub_default --since 2026-01-01``
-"""
+"""``sentinelhub-airflow spending``: what an account has spent on batch requests, by Dag and month."""
 
 from __future__ import annotations
 
@@ -9,25 +6,25 @@ import argparse
 import os
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from airflow_provider_sentinelhub.client.errors import SentinelHubError
 from airflow_provider_sentinelhub.client.spending import table
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-DESCRIPTION = """\
+_HELP = """\
 Sums up the processing units of the account's batch requests, by the Dag that made them and the month in which
 they were created (UTC). Requests that no Dag has marked are "(other)". The service forgets old requests.
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options to a parser, which may be that of a subcommand."""
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to those of a parser."""
+    parser = commands.add_parser(
+        "spending", help="sum up the processing units that Dags have spent", description=_HELP
+    )
     parser.add_argument("--conn-id", default="sentinelhub_default", help="Airflow connection of the account")
     parser.add_argument("--since", type=_moment, metavar="DATE", help="first day, such as 2026-01-01 (UTC)")
     parser.add_argument("--until", type=_moment, metavar="DATE", help="the day after the last one (UTC)")
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,20 +44,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_sentinelhub.spending")
-    parser.description = DESCRIPTION
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))
-
-
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-01-01") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

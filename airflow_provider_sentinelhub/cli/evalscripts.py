@@ -1,7 +1,4 @@
-"""The command ``sentinelhub-airflow``: what can be checked without Airflow and without an account.
-
-Its name is not ``sentinelhub`` because the vendor's Python package installs a command of that name.
-"""
+"""``sentinelhub-airflow evalscript check``: evalscripts tried without Airflow and without an account."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sentinelhub.client import evalscript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from airflow_provider_sentinelhub.client.errors import Fault
 
@@ -36,9 +33,44 @@ examples:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to those of a parser."""
+    evalscripts = commands.add_parser("evalscript", help="work with evalscripts")
+    parser = evalscripts.add_subparsers(required=True, metavar="check").add_parser(
+        "check",
+        help="name what would fail a batch request",
+        description=_CHECK_HELP,
+        epilog=_CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="an evalscript")
+    parser.add_argument(
+        "--collection",
+        action="append",
+        default=[],
+        dest="collections",
+        type=_source,
+        metavar="[ID=]TYPE",
+        help="collection of the request, such as sentinel-2-l2a; again, with ids, for data fusion. Without "
+        "it bands and units are not checked",
+    )
+    parser.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        dest="outputs",
+        type=_output,
+        metavar="ID[=MIME]",
+        help="output that will be requested, and its format (default: all that are declared, as image/tiff)",
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--cog", action="store_true", help="cloud-optimised GeoTIFF is wanted")
+    kind.add_argument("--zarr", action="store_true", help="Zarr is wanted")
+    parser.set_defaults(run=check)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print what is found in each file; returns the exit code."""
     if not evalscript.can_check():
         return _unusable(
             "QuickJS is missing. Install it with: pip install 'airflow-provider-sentinelhub[evalscript]'"
@@ -84,46 +116,6 @@ def _line(name: str, fault: Fault) -> str:
 def _unusable(message: str) -> int:
     print(message, file=sys.stderr)
     return _UNUSABLE
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sentinelhub-airflow", description="Checks what a Sentinel Hub batch request is made of."
-    )
-    evalscripts = parser.add_subparsers(required=True, metavar="evalscript").add_parser(
-        "evalscript", help="work with evalscripts"
-    )
-    check = evalscripts.add_subparsers(required=True, metavar="check").add_parser(
-        "check",
-        help="name what would fail a batch request",
-        description=_CHECK_HELP,
-        epilog=_CHECK_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    check.add_argument("files", nargs="+", metavar="FILE", help="an evalscript")
-    check.add_argument(
-        "--collection",
-        action="append",
-        default=[],
-        dest="collections",
-        type=_source,
-        metavar="[ID=]TYPE",
-        help="collection of the request, such as sentinel-2-l2a; again, with ids, for data fusion. Without "
-        "it bands and units are not checked",
-    )
-    check.add_argument(
-        "--output",
-        action="append",
-        default=[],
-        dest="outputs",
-        type=_output,
-        metavar="ID[=MIME]",
-        help="output that will be requested, and its format (default: all that are declared, as image/tiff)",
-    )
-    kind = check.add_mutually_exclusive_group()
-    kind.add_argument("--cog", action="store_true", help="cloud-optimised GeoTIFF is wanted")
-    kind.add_argument("--zarr", action="store_true", help="Zarr is wanted")
-    return parser
 
 
 def _source(text: str) -> evalscript.Source:
