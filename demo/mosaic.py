@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
+    from numpy.typing import NDArray
 
 # NDVI and the colour that stands for it: water, bare soil, sparse and dense vegetation.
 RAMP = (
@@ -49,7 +50,7 @@ def save_mosaic(s3: S3Client, bucket: str, prefix: str, path: Path, longest_side
             picture.write(image)
 
 
-def colour(ndvi: np.ndarray) -> np.ndarray:
+def colour(ndvi: NDArray[Any]) -> NDArray[Any]:
     """Colour NDVI, rows by columns, to red, green and blue bands by rows by columns."""
     stops = [stop for stop, _ in RAMP]
     bands = [np.interp(ndvi, stops, [rgb[band] for _, rgb in RAMP]) for band in range(3)]

@@ -89,8 +89,9 @@ class RevisitDepths:
         latitudes = shapely.get_y(shapely.centroid(places.polygons()))
         days = (source.end - source.start).total_seconds() / 86_400
         cosine = np.maximum(np.cos(np.radians(latitudes)), _LEAST_COSINE)
-        mean = days / self.revisit.days / (1 if self.revisit.everywhere else cosine)
-        mean = np.broadcast_to(mean, cosine.shape)
+        mean = np.full(cosine.shape, days / self.revisit.days)
+        if not self.revisit.everywhere:
+            mean = mean / cosine
         if source.mosaicking == "TILE" and source.collection.startswith("sentinel-2"):
             mean = mean * _GRANULES_OVERLAP
         clear = source.max_cloud_coverage / 100

@@ -100,7 +100,7 @@ class Run:
             self._probe(columns, representatives, values)
         else:
             values, inverse = self._evaluate(columns, np.arange(count)), None
-        blocks = {}
+        blocks: dict[str, NDArray[Any]] = {}
         offset = 0
         for identifier, bands in self.outputs.items():
             table = quantize(values[:, offset : offset + bands], self._types[identifier])

@@ -14,6 +14,7 @@ from airflow_provider_sentinelhub.sandbox.grids.tile import Tile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
 LAEA = 3035
@@ -56,8 +57,8 @@ def _hits(area: BaseGeometry, size: int, extent: tuple[int, int, int, int]) -> I
         return
     shapely.prepare(area)
     west, south, east, north = area.bounds
-    columns = np.arange(extent[0], extent[2], size)
-    rows = np.arange(extent[1], extent[3], size)
+    columns: NDArray[np.int_] = np.arange(extent[0], extent[2], size)
+    rows: NDArray[np.int_] = np.arange(extent[1], extent[3], size)
     columns = columns[(columns + size >= west) & (columns <= east)]
     rows = rows[(rows + size >= south) & (rows <= north)]
     for x in columns:

@@ -139,7 +139,8 @@ def _footprint(granule: Granule, track: Pass) -> Footprint:
     west, south, east, north = granule.bounds
     xs, ys = np.linspace(west, east, _COLUMNS), np.linspace(south, north, _ROWS)
     transform = to_lonlat(granule.epsg).transform
-    lon, lat = (np.asarray(degrees) for degrees in transform(*np.meshgrid(xs, ys)))
+    columns, rows = np.meshgrid(xs, ys)
+    lon, lat = (np.asarray(degrees) for degrees in transform(columns, rows))
     across = track.across(lon, lat)  # rises eastwards
     left = np.array([np.interp(-HALF_SWATH, row, xs, left=west, right=np.inf) for row in across])
     right = np.array([np.interp(HALF_SWATH, row, xs, left=-np.inf, right=east) for row in across])

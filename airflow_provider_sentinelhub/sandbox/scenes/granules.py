@@ -74,7 +74,8 @@ class Granule:
     def _inside(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
         west, south, east, north = self.bounds
         nearest = np.minimum(np.minimum(x - west, east - x), np.minimum(y - south, north - y))
-        return np.round(nearest, 1).astype(np.float32)
+        rounded: NDArray[np.float32] = np.round(nearest, 1).astype(np.float32)
+        return rounded
 
     def cloud_cover(self, day: date) -> float:
         """Return the share under clouds, percent."""
@@ -91,8 +92,8 @@ class Granule:
 def covering(lattice: Lattice) -> list[Granule]:
     """Return the granules that a tile touches, by name."""
     lon, lat = lattice.lonlat
-    hemispheres = [32600] * bool(lat.max() >= 0) + [32700] * bool(lat.min() < 0)
-    zones = range(math.floor((lon.min() + 180) / 6), math.floor((lon.max() + 180) / 6) + 1)
+    hemispheres = [32600] * bool(np.max(lat) >= 0) + [32700] * bool(np.min(lat) < 0)
+    zones = range(math.floor((np.min(lon) + 180) / 6), math.floor((np.max(lon) + 180) / 6) + 1)
     granules: list[Granule] = []
     for zone in sorted({zone % 60 for zone in zones}):
         for hemisphere in hemispheres:

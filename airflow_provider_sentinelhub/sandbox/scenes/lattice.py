@@ -152,8 +152,8 @@ class Lattice:
         """Interpolate floating-point values at the nodes to the pixels of a grid, bilinearly."""
         i, u = self._cells(grid.xs, self._i0, nodes.dtype)
         j, v = self._cells(grid.ys, self._j0, nodes.dtype)
-        lowest = j.min()
-        nodes = nodes[lowest : j.max() + 2]
+        lowest = np.min(j)
+        nodes = nodes[lowest : np.max(j) + 2]
         j -= lowest
         across = nodes[:, i] + (nodes[:, i + 1] - nodes[:, i]) * u
         below = across[j]

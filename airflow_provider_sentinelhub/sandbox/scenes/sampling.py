@@ -158,7 +158,8 @@ class Block:
         grid = self._sources[metres]
         above = self.reader.sky(product.orbit)
         if band in sun.ANGLES:
-            lon, lat = to_lonlat(grid.epsg).transform(*np.meshgrid(grid.xs, grid.ys))
+            xs, ys = np.meshgrid(grid.xs, grid.ys)
+            lon, lat = to_lonlat(grid.epsg).transform(xs, ys)
             return sun.angles(band, product.orbit, np.asarray(lon), np.asarray(lat))
         if band in ("CLM", "CLP", "CLD"):
             return above.mask(band, grid)

@@ -87,7 +87,7 @@ class Sky:
 
     def states(self, grid: Grid, grain: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """Return the sky state of each pixel, rows x columns; ``grain``: the grid's."""
-        if self._thickness.max() <= -0.2:
+        if np.max(self._thickness) <= -0.2:
             return np.zeros(grid.shape, np.uint8)
         above = self.lattice.spread(self._thickness, grid)
         sunwards = self.lattice.spread(self._sunwards, grid)

@@ -22,11 +22,12 @@ def angles(band: str, orbit: Pass, lon: NDArray[np.float64], lat: NDArray[np.flo
     """Return one of `ANGLES` in degrees, azimuths clockwise from north."""
     if band.startswith("sun"):
         zenith, azimuth = sun_position(orbit.node_time, orbit.seconds_to_node(lat), lon, lat)
-        return (azimuth if "Azimuth" in band else zenith).astype(np.float32)
-    across = orbit.across(lon, lat)
-    if "Azimuth" in band:  # towards the satellite, which flies to the south-south-west
-        return np.where(across > 0, 284.0, 104.0).astype(np.float32)
-    return np.degrees(np.arctan(np.abs(across) / _ORBIT_HEIGHT)).astype(np.float32)
+        angle = azimuth if "Azimuth" in band else zenith
+    elif "Azimuth" in band:  # towards the satellite, which flies to the south-south-west
+        angle = np.where(orbit.across(lon, lat) > 0, 284.0, 104.0)
+    else:
+        angle = np.degrees(np.arctan(np.abs(orbit.across(lon, lat)) / _ORBIT_HEIGHT))
+    return np.asarray(angle, np.float32)
 
 
 def sun_position(
