@@ -110,6 +110,18 @@ def test_scenes_agree_all_over_the_world(epsg: int, bounds: Any) -> None:
     }
 
 
+def test_near_the_edge_of_a_zone_granules_of_the_next_count_whatever_else_is_searched() -> None:
+    start, end = datetime(2020, 7, 1, tzinfo=timezone.utc), datetime(2020, 7, 10, tzinfo=timezone.utc)
+    rendered = search(
+        Lattice(32631, (725_000, 4_990_000, 735_000, 5_000_000), 20), "sentinel-2-l1c", start, end
+    )
+    assert {one.granule.epsg for one in rendered} == {32631, 32632}
+    place = shapely.Point(Transformer.from_crs(32631, 4326, always_xy=True).transform(730_000, 4_995_000))
+    for width in (0.01, 1.0):
+        listed = acquired(place.buffer(width), "sentinel-2-l1c", start, end)
+        assert {one.path for one in rendered} <= {one.path for one in listed}
+
+
 def test_footprints_lie_across_180_degrees_in_two_parts() -> None:
     start, end = datetime(2020, 7, 1, tzinfo=timezone.utc), datetime(2020, 7, 10, tzinfo=timezone.utc)
     products = acquired(shapely.box(179.5, 60, 180, 60.5), "sentinel-2-l1c", start, end)

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from shapely import affinity
 
-from airflow_provider_sentinelhub.sandbox.scenes.granules import Granule
+from airflow_provider_sentinelhub.sandbox.scenes.granules import Granule, beyond
 from airflow_provider_sentinelhub.sandbox.scenes.lattice import to_lonlat
 from airflow_provider_sentinelhub.sandbox.scenes.orbits import HALF_SWATH, TRACKS, Pass, passes_near
 from airflow_provider_sentinelhub.sandbox.scenes.products import Product
@@ -27,7 +27,6 @@ _AROUND = timedelta(
     hours=1
 )  # a product is seen at most this long before or after its pass's equator crossing
 _WORLD = shapely.box(-180, -90, 180, 90)
-_ZONE_31 = shapely.box(0, -90, 6, 90)
 
 
 class Footprint(NamedTuple):
@@ -79,10 +78,13 @@ def acquired(
 
 
 def _touching(area: BaseGeometry, zone: int) -> list[Granule]:
-    """Return the granules of a zone that see part of an area, if it reaches into the zone: as for a tile."""
+    """Return the granules of a zone that see part of an area, as for a tile."""
     # Zones are alike: the area is moved to zone 31.
+    _, south, _, north = area.bounds
+    more = beyond(min(85.0, max(abs(south), abs(north))))
+    reach = shapely.box(-more, -90, 6 + more, 90)
     turned = [affinity.translate(area, (31 - zone) * 6 + turn) for turn in (0, 360, -360)]
-    moved = shapely.union_all([one for one in turned if one.intersects(_ZONE_31)])
+    moved = shapely.union_all([one for one in turned if one.intersects(reach)])
     if moved.is_empty:
         return []
     shapely.prepare(moved)

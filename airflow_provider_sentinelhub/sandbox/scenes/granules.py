@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SQUARE = 100_000.0
 _SIZE = 109_800.0
+_EARTH_RADIUS = 6_371_000.0
+_LEAST_COSINE = 0.08  # there are no granules beyond 85 degrees
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")  # by zone modulo 3
 _ROWS = "ABCDEFGHJKLMNPQRSTUV"
@@ -89,11 +91,18 @@ class Granule:
         return {"type": "Polygon", "crs": crs, "coordinates": [ring]}
 
 
+def beyond(latitude: float) -> float:
+    """Return how many degrees of longitude the granules of a zone may reach into the next at a latitude."""
+    return math.degrees(_SIZE / _EARTH_RADIUS / max(math.cos(math.radians(latitude)), _LEAST_COSINE))
+
+
 def covering(lattice: Lattice) -> list[Granule]:
-    """Return the granules that a tile touches, by name."""
+    """Return the granules that a tile touches, by name; near the edge of a zone, also those of the next."""
     lon, lat = lattice.lonlat
+    more = beyond(float(np.max(np.abs(lat))))
     hemispheres = [32600] * bool(np.max(lat) >= 0) + [32700] * bool(np.min(lat) < 0)
-    zones = range(math.floor((np.min(lon) + 180) / 6), math.floor((np.max(lon) + 180) / 6) + 1)
+    first, last = (math.floor((edge + 180) / 6) for edge in (np.min(lon) - more, np.max(lon) + more))
+    zones = range(first, last + 1)
     granules: list[Granule] = []
     for zone in sorted({zone % 60 for zone in zones}):
         for hemisphere in hemispheres:
