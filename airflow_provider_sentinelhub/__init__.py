@@ -33,11 +33,13 @@ def get_provider_info() -> dict[str, object]:
                     f"{_PACKAGE}.operators.base",
                     f"{_PACKAGE}.operators.batch",
                     f"{_PACKAGE}.operators.budget",
+                    f"{_PACKAGE}.operators.definition",
                     f"{_PACKAGE}.operators.delivering",
                     f"{_PACKAGE}.operators.life",
                     f"{_PACKAGE}.operators.paying",
                     f"{_PACKAGE}.operators.process",
                     f"{_PACKAGE}.operators.repair",
+                    f"{_PACKAGE}.operators.selection",
                     f"{_PACKAGE}.operators.steps",
                 ],
             }

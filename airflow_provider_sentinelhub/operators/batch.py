@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
-from airflow_provider_sentinelhub.operators.base import DefinitionOperator
+from airflow_provider_sentinelhub.operators.definition import DefinitionOperator
 from airflow_provider_sentinelhub.operators.delivering import DeliveringOperator
 from airflow_provider_sentinelhub.operators.paying import PayingOperator
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sentinelhub.hooks.sentinelhub import failing_for_good
 from airflow_provider_sentinelhub.links import store_dashboard
-from airflow_provider_sentinelhub.operators.base import DefinitionOperator, SentinelHubOperator
+from airflow_provider_sentinelhub.operators.base import SentinelHubOperator
+from airflow_provider_sentinelhub.operators.definition import DefinitionOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

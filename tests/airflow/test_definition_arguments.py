@@ -12,8 +12,9 @@ from airflow.sdk import DAG
 from support import ONE_TILE
 
 from airflow_provider_sentinelhub.client.definition.reading import NAMES
-from airflow_provider_sentinelhub.operators.base import DefinitionOperator
 from airflow_provider_sentinelhub.operators.batch import SentinelHubBatchOperator
+from airflow_provider_sentinelhub.operators.definition import DefinitionOperator
+from airflow_provider_sentinelhub.operators.selection import SelectionOperator
 from airflow_provider_sentinelhub.operators.steps import SentinelHubCreateBatchOperator
 
 # What an operator takes besides a definition.
@@ -47,12 +48,14 @@ def sent(
 
 
 def test_every_name_of_a_definition_is_an_argument_and_documented() -> None:
-    arguments = list(inspect.signature(DefinitionOperator.__init__).parameters)
+    classes = (SelectionOperator, DefinitionOperator)
+    arguments = [name for one in classes for name in inspect.signature(one.__init__).parameters]
     arguments = [name for name in arguments if name not in ("self", "kwargs", *BESIDE)]
     assert sorted(arguments) == sorted(NAMES)
     documented = [
         line.split(":")[1].removeprefix("param ")
-        for line in (DefinitionOperator.__doc__ or "").splitlines()
+        for one in classes
+        for line in (one.__doc__ or "").splitlines()
         if line.strip().startswith(":param ")
     ]
     assert sorted(documented) == sorted([*NAMES, *BESIDE])

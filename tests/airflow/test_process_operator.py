@@ -107,6 +107,19 @@ def test_to_the_bucket(sandbox: Sandbox) -> None:
         assert opened(sandbox.read(key))[1].shape == (3, 60, 40)
 
 
+def test_area_and_definition_may_be_at_a_url(sandbox: Sandbox, tmp_path: Path) -> None:
+    s3 = sandbox.s3_client()
+    s3.put_object(Bucket=sandbox.bucket, Key="in/area.json", Body=json.dumps(AREA).encode())
+    s3.put_object(Bucket=sandbox.bucket, Key="in/image.json", Body=b'{"area": "area.json"}')
+    run(operator(tmp_path / "plain.tif"))
+    url = f"s3://{sandbox.bucket}/in"
+    run(operator(tmp_path / "area.tif", area=f"{url}/area.json", area_conn_id="aws_default"))
+    definition = f"{url}/image.json"
+    run(operator(tmp_path / "both.tif", area=None, definition=definition, area_conn_id="aws_default"))
+    plain, *others = ((tmp_path / f"{name}.tif").read_bytes() for name in ("plain", "area", "both"))
+    assert others == [plain] * 2
+
+
 def test_to_another_storage(sandbox: Sandbox, tmp_path: Path) -> None:
     url = (tmp_path / "preview.jpg").as_uri()
     result, _ = run(operator(url))

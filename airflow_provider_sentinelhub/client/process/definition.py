@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from airflow_provider_sentinelhub.client.areas import Area
+    from airflow_provider_sentinelhub.client.opening import Opener
 
 SUBJECT = "image"
 # What an image and a batch request have in common, under the same names.
@@ -37,6 +38,7 @@ class ProcessDefinition(Selection):
     a ``resolution``, one number or those in x and y, whose ``resolution_unit`` is ``metre`` (rounded as in
     `bbox_to_dimensions`; needs pyproj unless the area is in UTM) or ``crs``, the unit of the area's CRS. At
     most 2500 pixels a side. ``outputs`` are made as ``output_format``, or as their own MIME types in a dict.
+    ``opener`` returns the content of an area's URL.
     """
 
     evalscript: str
@@ -50,6 +52,7 @@ class ProcessDefinition(Selection):
     invalid_area: str = "refuse"
     area_tolerance: float | None = None
     read_faults: tuple[Fault, ...] = field(default=(), repr=False, compare=False)
+    opener: Opener | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def read(
@@ -58,6 +61,7 @@ class ProcessDefinition(Selection):
         given: Mapping[str, Any] | None = None,
         *,
         folders: Sequence[str | PathLike[str]] = (),
+        opener: Opener | None = None,
         **fields: Any,
     ) -> ProcessDefinition:
         """Read what an image shares with a batch request as `BatchDefinition.read` does, from its file too.
@@ -66,12 +70,12 @@ class ProcessDefinition(Selection):
         """
         from airflow_provider_sentinelhub.client.definition import BatchDefinition
 
-        batch = BatchDefinition.read(source, given, folders=folders)
+        batch = BatchDefinition.read(source, given, folders=folders, opener=opener)
         # Where and on which grid a batch delivers is no matter here.
         others = {name for name in NAMES if name not in SHARED}
         faults = [fault for fault in batch.read_faults if _root(fault.field) not in others]
         shared = {name: getattr(batch, name) for name in SHARED}
-        return cls(**shared, **fields, read_faults=tuple(faults))
+        return cls(**shared, **fields, read_faults=tuple(faults), opener=opener)
 
     def faults(self) -> list[Fault]:
         """Name each thing that is wrong with the definition."""
@@ -135,6 +139,7 @@ class ProcessDefinition(Selection):
             area_crs=self.area_crs,
             invalid_area=self.invalid_area,
             area_tolerance=self.area_tolerance,
+            opener=self.opener,
         )
         if area and _is_apart(area):
             problem = "lies on both sides of the antimeridian, which no image in longitude and latitude does"
