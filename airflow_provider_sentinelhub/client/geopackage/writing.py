@@ -51,7 +51,7 @@ _FEATURE = "INSERT INTO features_{code} VALUES (?, ?, ?, ?, ?, ?)"
 _MULTIPOLYGON_OF_ONE = struct.pack("<BII", 1, 6, 1)  # WKB: little-endian, its type, its count
 _CONTENTS = """
 INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)
-VALUES (?1, 'features', ?1, ?2, ?3, ?4, ?5, ?6)
+VALUES (:table, 'features', :table, :west, :south, :east, :north, :code)
 """
 
 
@@ -141,7 +141,8 @@ class _Writer:
             self._faults.append(Fault("features", "there are none", "Give at least one"))
         self._raise()
         for code, extent in self._extents.items():
-            self._database.execute(_CONTENTS, (f"features_{code}", *extent, code))
+            bounds = dict(zip(("west", "south", "east", "north"), extent, strict=True))
+            self._database.execute(_CONTENTS, {"table": f"features_{code}", "code": code, **bounds})
             self._database.execute(
                 "INSERT INTO gpkg_geometry_columns VALUES (?, 'geometry', 'MULTIPOLYGON', ?, 0, 0)",
                 (f"features_{code}", code),
