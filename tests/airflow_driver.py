@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -100,12 +101,14 @@ class AirflowStandalone:
     def __exit__(self, *_: object) -> None:
         if self._process is None:
             return
-        os.killpg(self._process.pid, signal.SIGTERM)
-        try:
+        group = self._process.pid
+        os.killpg(group, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(30)
+        # A scheduler may wait for ever for workers that were ended while they started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        self._process.wait(30)
 
     def _wait_until_healthy(self, seconds: float) -> None:
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
