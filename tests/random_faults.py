@@ -65,7 +65,7 @@ def _outcome(sandbox: Sandbox, chance: random.Random, store: Path) -> str | None
     sandbox.clear_journal()
     ending = chance.choice(["none"] * 8 + list(ENDINGS))
     setting = _steer(sandbox, chance)
-    faults = _faults(sandbox, chance, ending, short_lived=setting["token_lifetime"] < 60)
+    faults = _faults(sandbox, chance, ending)
     story = f"{ending}, {setting}, {faults}"
     deferrable = chance.random() < 0.5
     task, error = Task(FileStore(store)), ""
@@ -107,15 +107,13 @@ def _steer(sandbox: Sandbox, chance: random.Random) -> dict[str, Any]:
     return setting
 
 
-def _faults(sandbox: Sandbox, chance: random.Random, ending: str, *, short_lived: bool) -> list[Any]:
+def _faults(sandbox: Sandbox, chance: random.Random, ending: str) -> list[Any]:
     faults: list[Any] = []
     for kind, rule in chance.sample(HTTP_FAULTS, chance.randint(0, 4)):
         where = {"path": chance.choice(PATHS), "times": chance.randint(1, 2), "skip": chance.randint(0, 2)}
         if where["path"] == "/token" and kind == "client_error":
             continue  # wrong credentials are no passing fault
         if kind == "client_error" and rule["status"] == 401:
-            if short_lived:
-                continue  # a token refused, and the next one expired while a call was repeated, is final
             where["times"] = 1
         sandbox.fault(kind, **rule, **where)
         faults.append((kind, rule, where))

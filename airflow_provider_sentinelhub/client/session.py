@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_sentinelhub.client.http import Call
 
 T = TypeVar("T")
+# The service may forget a token before its time, and the next may run out while a call is repeated.
+_FRESH_TOKENS = 2
 # The service's documents name both.
 _SPENT = ("x-processingunits-spent", "x-processunits")
 
@@ -51,11 +53,12 @@ class Session:
             return self.backoff.call(lambda: reader(self._http.send(call, token)), safe=call.safe)
 
         token = self._tokens.token(self._http, self.backoff)
-        try:
-            return send(token)
-        except AuthenticationError:
-            # The service may have forgotten a token before its time: once more, with a fresh one.
-            return send(self._tokens.token(self._http, self.backoff, refused=token))
+        for _ in range(_FRESH_TOKENS):
+            try:
+                return send(token)
+            except AuthenticationError:
+                token = self._tokens.token(self._http, self.backoff, refused=token)
+        return send(token)
 
     def close(self) -> None:
         """Close the kept connections."""

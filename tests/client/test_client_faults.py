@@ -247,13 +247,27 @@ def test_a_token_that_was_refused_is_replaced_once(sandbox: Sandbox, client: Bat
     assert answers(sandbox, "POST", "/token") == [200]
 
 
-def test_a_service_that_refuses_every_token_is_asked_twice_only(
+def test_a_token_that_runs_out_after_one_that_was_refused_is_replaced_too(
+    sandbox: Sandbox, client: BatchClient
+) -> None:
+    """A call that is repeated keeps its token, and waits."""
+    client.check()
+    sandbox.clear_journal()
+    sandbox.steer(token_lifetime=1)
+    sandbox.fault("client_error", method="GET", path="/process", status=401)
+    sandbox.fault("rate_limit", method="GET", path="/process", retry_after_ms=1500)
+    client.check()
+    assert sorted(answers(sandbox, "GET", "/process")) == [200, 401, 401, 429]
+    assert answers(sandbox, "POST", "/token") == [200, 200]
+
+
+def test_a_service_that_refuses_every_token_is_asked_three_times_only(
     sandbox: Sandbox, client: BatchClient
 ) -> None:
     sandbox.fault("client_error", method="GET", status=401, times=None)
     with pytest.raises(errors.AuthenticationError):
         client.check()
-    assert answers(sandbox, "GET", "/process") == [401, 401]
+    assert answers(sandbox, "GET", "/process") == [401, 401, 401]
 
 
 def test_another_secret_is_another_token(sandbox: Sandbox, client: BatchClient) -> None:
