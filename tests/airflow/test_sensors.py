@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 from airflow_runner import MODES, across, context, run
-from support import FOUR_TILES, client_for, created, secrets_of, wait_for
+from support import FOUR_TILES, answers, client_for, created, secrets_of, wait_for
 
 from airflow_provider_sentinelhub.client.errors import BatchError
 from airflow_provider_sentinelhub.sensors.batch import SentinelHubBatchSensor
 from airflow_provider_sentinelhub.sensors.tiles import SentinelHubTilesSensor
+from airflow_provider_sentinelhub.triggers import polling
 from airflow_provider_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 
 if TYPE_CHECKING:
@@ -302,6 +304,21 @@ def test_a_missing_connection_wakes_the_worker_that_says_so(sandbox: Sandbox, st
     waiting = sensor(SentinelHubBatchSensor, "deferrable", started, sentinelhub_conn_id="nowhere")
     with pytest.raises(AirflowException, match="nowhere"):
         waiting.execute_complete(context(), event)
+
+
+def test_a_trigger_looks_an_interval_after_the_worker(
+    sandbox: Sandbox, started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow fails a task that runs again before the scheduler has heard of its deferral."""
+    sandbox.clear_journal()
+    pauses: list[tuple[float, int]] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append((seconds, len(answers(sandbox, "GET", started))))
+
+    monkeypatch.setattr(polling, "asyncio", SimpleNamespace(sleep=sleep))
+    asyncio.run(_drain(trigger_for(sandbox, started, poll_interval=7)))
+    assert pauses[0] == (7, 0)
 
 
 async def _drain(trigger: SentinelHubBatchTrigger) -> Any:
